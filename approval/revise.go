@@ -1,0 +1,67 @@
+package approval
+
+import (
+	"context"
+	"slices"
+
+	"github.com/renkei-go/renkei/foundation/audit"
+	"github.com/renkei-go/renkei/foundation/identity"
+)
+
+// Revise shows the approvers of a pending request what has become of its subject, for the owner of the subject, who has
+// changed it in the same transaction in a way that does not ask anew: a decision on what they saw before is then refused
+// with ErrStaleContent, and those who may still decide are told (TemplateChanged). The approvers, the deadline, the
+// reminder and what was decided already stay. Without a pending request in sub.Flow, or when nothing that is shown has
+// changed, it does nothing. It returns an Invalid fault for content that is no JSON data.
+func (s *Service) Revise(ctx context.Context, by identity.Principal, sub Submission) error {
+	shown, err := shownOf(sub.Content)
+	if err != nil {
+		return err
+	}
+	return s.store.Do(ctx, func(ctx context.Context) error {
+		pending, err := s.store.LockPending(ctx, by.Tenant, sub.Subject)
+		if err != nil {
+			return err
+		}
+		for _, r := range pending {
+			if r.Flow != sub.Flow {
+				continue
+			}
+			if err := s.revise(ctx, by, r, sub, shown); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (s *Service) revise(ctx context.Context, by identity.Principal, r Request, sub Submission, shown Shown) error {
+	verdict, err := s.Evaluate(ctx, r.Tenant, r.Flow, sub.Facts)
+	if err != nil {
+		return err
+	}
+	same := r.ContentHash == shown.Hash
+	if same && r.Summary == sub.Summary && slices.Equal(r.Explanation, verdict.Explanation) {
+		return nil
+	}
+	now, err := s.store.Now(ctx)
+	if err != nil {
+		return err
+	}
+	r.Version++
+	r.Summary, r.Reasons, r.Explanation = sub.Summary, verdict.Reasons, verdict.Explanation
+	e := audit.By(by, "approval_revised", TargetKind, r.ID)
+	e.Metadata["flowType"], e.Metadata["subject"] = r.Flow, r.Subject.String()
+	if !same {
+		shown.At, shown.Version, shown.By = now, r.Version, by.User()
+		e.Metadata["changed"] = changed(r.Shown[len(r.Shown)-1], shown)
+		r.show(shown)
+	}
+	if err := s.store.Revise(ctx, r); err != nil {
+		return err
+	}
+	if err := s.cfg.Audit.Record(ctx, e); err != nil || same {
+		return err
+	}
+	return s.notifyAsked(ctx, r, TemplateChanged)
+}

@@ -1,0 +1,71 @@
+package approvalgate_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/renkei-go/renkei/approval"
+	"github.com/renkei-go/renkei/calendar"
+)
+
+// TestAChangeOfAPendingBookingMakesTheDecisionStale: what does not ask anew is shown anew, and a title that has become
+// private leaves the request.
+func TestAChangeOfAPendingBookingMakesTheDecisionStale(t *testing.T) {
+	eachOffice(t, func(t *testing.T, o *office) {
+		t.Helper()
+		ev := o.mustBook(t, as("alice"), nextWeek(0, 10))
+		seen, err := o.approvals.Get(t.Context(), as("manager"), ev.ApprovalID)
+		if err != nil || !strings.Contains(seen.Summary, "All hands") {
+			t.Fatalf("%+v, %v", seen, err)
+		}
+		title, private := "Another thing", calendar.Private
+		v, err := o.cal.Update(t.Context(), as("alice"), ev.ID, 0, calendar.Patch{Title: &title, Visibility: &private})
+		if err != nil || v.ApprovalID != ev.ApprovalID || v.Status != calendar.Pending {
+			t.Fatalf("%+v, %v", v.Event, err)
+		}
+		_, err = o.approvals.Act(t.Context(), as("manager"), ev.ApprovalID, approval.Decision{Action: approval.Approve, ContentHash: seen.ContentHash})
+		if !errors.Is(err, approval.ErrStaleContent) {
+			t.Errorf("a decision on what was shown before: %v", err)
+		}
+		now, err := o.approvals.Get(t.Context(), as("manager"), ev.ApprovalID)
+		if err != nil || strings.Contains(now.Summary, "All hands") || strings.Contains(now.Summary, title) || now.Version != seen.Version+1 {
+			t.Errorf("the request shows %q, %v", now.Summary, err)
+		}
+		if _, err := o.approvals.Act(t.Context(), as("manager"), ev.ApprovalID, approval.Decision{Action: approval.Approve, ContentHash: now.ContentHash}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestMoreGuestsAskAnew: consent to ten is none to eleven; one less needs none.
+func TestMoreGuestsAskAnew(t *testing.T) {
+	eachOffice(t, func(t *testing.T, o *office) {
+		t.Helper()
+		guests := func(n int) *[]calendar.NewAttendee {
+			list := make([]calendar.NewAttendee, n)
+			for i := range list {
+				list[i].Email = fmt.Sprintf("guest%d@outside.example", i)
+			}
+			return &list
+		}
+		ev := o.mustBook(t, as("alice"), nextWeek(0, 10))
+		none := []string{}
+		v, err := o.cal.Update(t.Context(), as("alice"), ev.ID, 0, calendar.Patch{Resources: &none, Attendees: guests(10)})
+		if err != nil || v.Status != calendar.Pending {
+			t.Fatalf("%s, %v", v.Status, err)
+		}
+		if _, err := o.approvals.Act(t.Context(), as("manager"), v.ApprovalID, approval.Decision{Action: approval.Approve}); err != nil {
+			t.Fatal(err)
+		}
+		more, err := o.cal.Update(t.Context(), as("alice"), ev.ID, 0, calendar.Patch{Attendees: guests(11)})
+		if err != nil || more.Status != calendar.Pending || more.ApprovalID == v.ApprovalID {
+			t.Fatalf("%s under %s, %v", more.Status, more.ApprovalID, err)
+		}
+		fewer, err := o.cal.Update(t.Context(), as("alice"), ev.ID, 0, calendar.Patch{Attendees: guests(9)})
+		if err != nil || fewer.Status != calendar.Confirmed {
+			t.Errorf("%s, %v", fewer.Status, err)
+		}
+	})
+}

@@ -1,0 +1,2 @@
+// Package delegationbun keeps delegations in PostgreSQL or SQLite.
+package delegationbun

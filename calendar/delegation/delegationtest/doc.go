@@ -1,0 +1,2 @@
+// Package delegationtest is the conformance suite of delegation.Store.
+package delegationtest

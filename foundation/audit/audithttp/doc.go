@@ -1,0 +1,2 @@
+// Package audithttp shows the audit trail over HTTP: GET /audit.
+package audithttp

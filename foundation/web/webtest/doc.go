@@ -1,0 +1,2 @@
+// Package webtest is the conformance suite for implementations of web.IdempotencyStore.
+package webtest

@@ -1,0 +1,2 @@
+// Package graphsynctest is the conformance suite of graphsync.Store.
+package graphsynctest

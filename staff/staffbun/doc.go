@@ -1,0 +1,2 @@
+// Package staffbun keeps the directory in PostgreSQL or SQLite.
+package staffbun

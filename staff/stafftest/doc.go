@@ -1,0 +1,2 @@
+// Package stafftest is the conformance suite of staff.Store.
+package stafftest

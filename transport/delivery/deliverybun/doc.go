@@ -1,0 +1,2 @@
+// Package deliverybun keeps deliveries in PostgreSQL or SQLite.
+package deliverybun

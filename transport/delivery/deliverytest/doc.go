@@ -1,0 +1,2 @@
+// Package deliverytest is the suite that every delivery.Store must pass.
+package deliverytest

@@ -1,0 +1,2 @@
+// Package webhookbun keeps webhook subscriptions, and the events to replay, in PostgreSQL or SQLite.
+package webhookbun
