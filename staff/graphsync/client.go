@@ -38,7 +38,7 @@ const Parallel = 4
 // tenant, which others may share.
 const DefaultWrites = 16
 
-// lostTries is how often a call is made that gets no answer at all. Whoever asked for it is told soon, and may come again.
+// lostTries is how often in a row a call is made that gets no answer at all. Whoever asked for it is told soon, and may come again.
 const lostTries = 5
 
 // maxAnswer bounds what is read of an answer, in bytes.
@@ -164,6 +164,7 @@ type Response struct {
 // Do makes one call, again if need be: every call of this package may be made twice. It returns an *Error for an answer
 // that says no, and ErrForeignLink for a link to somewhere else, which must not see the token.
 func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
+	var silent silence
 	for tries := 1; ; tries++ {
 		if r.writes() {
 			if err := c.pace(ctx, 1); err != nil {
@@ -174,20 +175,26 @@ func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
 		if err == nil || !again(err) || (tries > 1 && isStatus(err, http.StatusUnauthorized)) {
 			return answer, err
 		}
-		if err := c.wait(ctx, tries, err); err != nil {
+		if err := c.wait(ctx, tries, &silent, err); err != nil {
 			return Response{}, err
 		}
 	}
 }
 
+// silence counts the tries without an answer since the last one that had one.
+type silence int
+
 // wait waits before the next try, or returns why there is none.
-func (c *Client) wait(ctx context.Context, tries int, err error) error {
+func (c *Client) wait(ctx context.Context, tries int, silent *silence, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	*silent++
+	if _, answered := errors.AsType[*Error](err); answered {
+		*silent = 0
+	}
 	delay, more := c.cfg.Retry.Next(tries, err)
-	_, answered := errors.AsType[*Error](err)
-	if !more || (!answered && tries >= lostTries) {
+	if !more || *silent >= lostTries {
 		return err
 	}
 	return c.cfg.Sleep(ctx, delay)
@@ -321,6 +328,7 @@ func (c *Client) Batch(ctx context.Context, requests []Request) ([]Response, []e
 
 // insist makes some of the calls until none of them is to be made again.
 func (c *Client) insist(ctx context.Context, requests []Request, open []int, answers []Response, errs []error) {
+	var silent silence
 	for tries := 1; ; tries++ {
 		open = c.batch(ctx, requests, open, answers, errs)
 		if len(open) == 0 {
@@ -332,7 +340,7 @@ func (c *Client) insist(ctx context.Context, requests []Request, open []int, ans
 				worst = errs[i]
 			}
 		}
-		if err := c.wait(ctx, tries, worst); err != nil {
+		if err := c.wait(ctx, tries, &silent, worst); err != nil {
 			for _, i := range open {
 				errs[i] = err
 			}

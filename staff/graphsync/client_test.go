@@ -156,6 +156,20 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
+// TestLostAfterThrottling: one lost answer is no silence, however often the call was throttled before it.
+func TestLostAfterThrottling(t *testing.T) {
+	s := graphtest.New(t, graphtest.Config{Faults: func(c graphtest.Call) graphtest.Fault {
+		if c.N <= 6 {
+			return graphtest.Fault{Status: http.StatusTooManyRequests, RetryAfter: 5}
+		}
+		return graphtest.Fault{Lose: c.N == 7}
+	}})
+	ids := addUsers(s, 1)
+	if _, found, err := client(t, s, &clock{now: t0}).Account(t.Context(), ids[0]); err != nil || !found {
+		t.Errorf("found %v, %v", found, err)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	c := &clock{now: t0}
 	s := graphtest.New(t, graphtest.Config{})
