@@ -230,9 +230,14 @@ func (s *Service) PolicyVersion(ctx context.Context, by identity.Principal, flow
 	if version == 0 {
 		return s.Policy(ctx, by.Tenant, flow)
 	}
-	p, err := s.store.PolicyVersion(ctx, by.Tenant, flow, version)
+	return s.policyAt(ctx, by.Tenant, flow, version)
+}
+
+// policyAt is one version; the first one is what Config says as long as there is no other.
+func (s *Service) policyAt(ctx context.Context, tenant identity.TenantID, flow string, version int64) (Policy, error) {
+	p, err := s.store.PolicyVersion(ctx, tenant, flow, version)
 	if errors.Is(err, ErrNoPolicy) && version == 1 {
-		p, err = s.configured(by.Tenant, flow), nil
+		p, err = s.configured(tenant, flow), nil
 	}
 	return p.complete(), err
 }

@@ -36,10 +36,11 @@ func (s *Service) Revise(ctx context.Context, by identity.Principal, sub Submiss
 }
 
 func (s *Service) revise(ctx context.Context, by identity.Principal, r Request, sub Submission, shown Shown) error {
-	verdict, err := s.Evaluate(ctx, r.Tenant, r.Flow, sub.Facts)
+	policy, err := s.policyAt(ctx, r.Tenant, r.Flow, r.Policy)
 	if err != nil {
 		return err
 	}
+	verdict := policy.Judge(sub.Facts)
 	same := r.ContentHash == shown.Hash
 	if same && r.Summary == sub.Summary && slices.Equal(r.Explanation, verdict.Explanation) {
 		return nil

@@ -128,9 +128,12 @@ const reasonAttendees = "attendees"
 // consent asks the gate again after a material change, and sets the status that follows. Of what changes less, a pending
 // request is told.
 func (s *Service) consent(ctx context.Context, by identity.Principal, was Event, ev *Event, resources []Resource) error {
-	rebooked := moved(was, *ev) || !slices.Equal(was.ResourceIDs, ev.ResourceIDs)
-	if s.gate == nil || !rebooked && was.Status != Pending && sameGuests(was, *ev) {
+	if s.gate == nil {
 		return nil
+	}
+	rebooked := moved(was, *ev) || !slices.Equal(was.ResourceIDs, ev.ResourceIDs)
+	if !rebooked && sameGuests(was, *ev) { // what else the rules look at, and the rules, may have changed: that asks nobody anew
+		return s.revise(ctx, by, was, *ev, resources)
 	}
 	reasons, err := s.gate.Reasons(ctx, *ev, resources)
 	if err != nil {
@@ -139,10 +142,7 @@ func (s *Service) consent(ctx context.Context, by identity.Principal, was Event,
 	// What was approved for ten is not approved for three hundred.
 	grown := was.Status != Pending && len(ev.Attendees) > len(was.Attendees) && slices.Contains(reasons, reasonAttendees)
 	if !rebooked && !grown && slices.Equal(reasons, was.ApprovalReasons) {
-		if was.Status == Pending {
-			return s.gate.Revise(ctx, by, *ev, resources)
-		}
-		return nil
+		return s.revise(ctx, by, was, *ev, resources)
 	}
 	if was.ApprovalID != "" {
 		if err := s.gate.Withdraw(ctx, by, was); err != nil {
@@ -155,6 +155,13 @@ func (s *Service) consent(ctx context.Context, by identity.Principal, was Event,
 		ev.ApprovalID, err = s.gate.Open(ctx, by, *ev, resources)
 	}
 	return err
+}
+
+func (s *Service) revise(ctx context.Context, by identity.Principal, was, ev Event, resources []Resource) error {
+	if was.Status != Pending {
+		return nil
+	}
+	return s.gate.Revise(ctx, by, ev, resources)
 }
 
 func sameGuests(was, ev Event) bool {

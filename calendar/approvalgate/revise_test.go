@@ -69,3 +69,28 @@ func TestMoreGuestsAskAnew(t *testing.T) {
 		}
 	})
 }
+
+// TestAWaitingBookingKeepsItsPolicy: rules that have changed meanwhile neither let it through nor ask anew with an edit that
+// is none of their business, and the request goes on to say why it was asked.
+func TestAWaitingBookingKeepsItsPolicy(t *testing.T) {
+	eachOffice(t, func(t *testing.T, o *office) {
+		t.Helper()
+		ev := o.mustBook(t, as("alice"), nextWeek(0, 10))
+		admin := as("admin")
+		admin.Roles = []string{"admin"}
+		for i, rules := range []approval.Rules{{approval.When("attendees").AtLeast(1).Because("many")}, {}} {
+			if _, err := o.approvals.ChangePolicy(t.Context(), admin, approval.Policy{Flow: approval.BookingFlow, Rules: rules}, 0); err != nil {
+				t.Fatal(err)
+			}
+			title := fmt.Sprint("Title ", i)
+			v, err := o.cal.Update(t.Context(), as("alice"), ev.ID, 0, calendar.Patch{Title: &title})
+			if err != nil || v.Status != calendar.Pending || v.ApprovalID != ev.ApprovalID {
+				t.Errorf("%v: %s under %s, %v", rules, v.Status, v.ApprovalID, err)
+			}
+			q, err := o.approvals.Get(t.Context(), as("manager"), ev.ApprovalID)
+			if err != nil || q.Policy != 1 || fmt.Sprint(q.Reasons, q.Explanation) != "[resource] [resource 大会議室]" || !strings.Contains(q.Summary, title) {
+				t.Errorf("%v: %+v, %v", rules, q, err)
+			}
+		}
+	})
+}
