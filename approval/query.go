@@ -96,7 +96,31 @@ func (s *Service) List(ctx context.Context, by identity.Principal, role Role, st
 	default:
 		return page.Page[Request]{}, fault.InvalidField("status", "must be pending, approved, rejected, timed_out or withdrawn")
 	}
-	return s.store.List(ctx, by.Tenant, f, p)
+	found, err := s.store.List(ctx, by.Tenant, f, p)
+	if err == nil && len(f.For) > 0 {
+		found.Items, err = s.mine(ctx, by, status, found.Items)
+	}
+	return found, err
+}
+
+// mine leaves out those pending ones that are in a list of AsApprover by a substitution alone and that the caller may not
+// decide: four eyes, and who has had their say, are beyond the store.
+func (s *Service) mine(ctx context.Context, by identity.Principal, status Status, rs []Request) ([]Request, error) {
+	kept := make([]Request, 0, len(rs))
+	who := by.User()
+	for _, r := range rs {
+		own := r.Status != Pending || slices.Contains(r.Deciders(), who) || status == "" && (r.IsApprover(who) || r.Decided(who))
+		if !own {
+			var err error
+			if own, err = s.mayDecide(ctx, by, r); err != nil {
+				return nil, err
+			}
+		}
+		if own {
+			kept = append(kept, r)
+		}
+	}
+	return kept, nil
 }
 
 // StillPending says whether the request that a notice of this package asks a decision on still waits for the recipient's. Notices of

@@ -11,7 +11,7 @@ import (
 // Filter selects requests; empty fields select all. At most one of Approver, Requester and Involving is set.
 type Filter struct {
 	Approver  string   // who is, or was, asked; with the status Pending: whose word is missing in the open step
-	For       []string // with Approver: or any of these, in whose place they may decide
+	For       []string // with Approver: or a pending one in which the word of any of these is missing, in whose place they may decide
 	Requester string   // the requester, or who acted for them
 	Involving string   // either of the two
 	Status    Status

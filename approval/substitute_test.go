@@ -1,6 +1,7 @@
 package approval_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	"github.com/renkei-go/renkei/foundation/fault"
 	"github.com/renkei-go/renkei/foundation/identity"
 	"github.com/renkei-go/renkei/foundation/page"
+	"github.com/renkei-go/renkei/foundation/sqldb"
+	"github.com/renkei-go/renkei/foundation/sqldb/sqldbtest"
 )
 
 // stand lets the second decide in the place of the first, from now on.
@@ -52,6 +55,52 @@ func TestSubstitutes(t *testing.T) {
 		}
 		if said := r.says(t, other, "manager", "hr"); !slices.Equal(said, []string{"approved", "already_decided"}) {
 			t.Errorf("%v", said)
+		}
+	})
+}
+
+// TestSubstitutesList: a substitute finds what they may decide in the approver's place, and nothing else of the approver's:
+// no request that has ended, none of their own or of whom they act for, and none that has their word already.
+func TestSubstitutesList(t *testing.T) {
+	sqldbtest.Each(t, migrations, func(t *testing.T, db *sqldb.DB) {
+		t.Helper()
+		r := newRig(t, db, func(c *approval.Config) {
+			c.Delegates = func(_ context.Context, _ identity.TenantID, person string) ([]string, error) {
+				return map[string][]string{"alice": {"hr"}}[person], nil
+			}
+			c.Steps = map[string][]approval.Plan{"both": {{Mode: approval.All, Ask: []approval.Source{approval.User("manager"), approval.User("hr")}}}}
+			c.Policies = append(approval.DefaultRules(), approval.When("attendees").Present().Because("attendees").In("both"))
+		})
+		ended := r.submit(t, as("bob"))
+		if said := r.says(t, ended, "manager"); !slices.Equal(said, []string{"approved"}) {
+			t.Fatal(said)
+		}
+		r.stand(t, "manager", "hr")
+		r.stand(t, "manager", "bob")
+		alices := r.submit(t, as("alice"))
+		bobs := r.submit(t, as("bob"))
+		both := r.submit(t, as("mgmt"), func(s *approval.Submission) { s.Flow = "both" })
+		if said := r.says(t, both, "hr"); !slices.Equal(said, []string{"pending"}) {
+			t.Fatal(said)
+		}
+		for _, c := range []struct {
+			who    string
+			status approval.Status
+			want   []string
+		}{
+			{"hr", approval.Pending, []string{bobs.ID}},
+			{"hr", "", []string{both.ID, bobs.ID}},
+			{"hr", approval.Approved, []string{}},
+			{"bob", approval.Pending, []string{both.ID, alices.ID}},
+		} {
+			got := []string{}
+			p, err := r.List(t.Context(), as(c.who), approval.AsApprover, c.status, page.Request{})
+			for _, q := range p.Items {
+				got = append(got, q.ID)
+			}
+			if err != nil || !slices.Equal(got, c.want) {
+				t.Errorf("%s, %q: %v, want %v, %v", c.who, c.status, got, c.want, err)
+			}
 		}
 	})
 }

@@ -70,6 +70,8 @@ func (s *Store) list(ctx context.Context, tenant identity.TenantID, f approval.F
 		q = q.Join("JOIN approval_parties AS p ON p.tenant = r.tenant AND p.request_id = r.id").
 			Where("p.tenant = ?", string(tenant)).Where("p.user_id = ?", whose)
 		switch {
+		case f.Approver != "" && whose != f.Approver: // what those were asked before is none of a substitute's business
+			q = q.Where("p.part = ?", partApprover).Where("r.status = ?", string(approval.Pending))
 		case f.Approver != "" && f.Status == approval.Pending:
 			q = q.Where("p.part = ?", partApprover)
 		case f.Approver != "":

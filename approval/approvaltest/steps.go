@@ -59,6 +59,11 @@ func advance(t *testing.T, s approval.Store) {
 	if got := seen(t, s, approval.Filter{Approver: "alice", For: []string{"hr", "mgmt"}, Status: approval.Pending}); len(got) != 1 {
 		t.Errorf("in the place of somebody: %v", got)
 	}
+	for who, want := range map[string]int{"hr": 1, "manager": 0} {
+		if got := seen(t, s, approval.Filter{Approver: "alice", For: []string{who}}); len(got) != want {
+			t.Errorf("in the place of %s: %v", who, got)
+		}
+	}
 	if err := s.Advance(t.Context(), then); !errors.Is(err, approval.ErrDecided) {
 		t.Errorf("at an old version: %v", err)
 	}
@@ -71,6 +76,9 @@ func advance(t *testing.T, s approval.Store) {
 	}
 	if got := asked("exec"); len(got) != 1 {
 		t.Errorf("who ended it in somebody's place finds %v", got)
+	}
+	if got := seen(t, s, approval.Filter{Approver: "alice", For: []string{"hr", "manager", "mgmt"}}); len(got) != 0 {
+		t.Errorf("in the place of those who were asked: %v", got)
 	}
 	then.Version = 4
 	if err := s.Advance(t.Context(), then); !errors.Is(err, approval.ErrDecided) {
