@@ -63,6 +63,7 @@ type Request struct {
 	Requester   string // the effective person
 	ActedBy     string // who submitted in the requester's name; empty when they did it themselves
 	Summary     string // one line for people
+	Discreet    string // what Summary becomes by Service.Conceal
 	Steps       []Step // one after the other; by default one: the manager, or the fallback group
 	Policy      int64  // the version of the flow's policy that asked for it
 	Reasons     []string
@@ -85,6 +86,7 @@ type Submission struct {
 	Facts     Facts     `validate:"-"`                                 // what the rules look at
 	Content   any       `validate:"-"`                                 // what the approver is shown, as JSON data: hashed, not stored
 	Summary   string    `validate:"single_line,maxrunes=4000"`         // one line for the approver; it must hold nothing hidden from them
+	Discreet  string    `validate:"single_line,maxrunes=4000"`         // Summary without what may have to be hidden later: see Conceal
 	Requester string    `validate:"required,single_line,maxrunes=200"` // whose wish it is; default by.User()
 	NotAfter  time.Time // the deadline if sooner than created + Timeout, e.g. the start of a booking; zero: none
 }

@@ -36,6 +36,11 @@
 // A decision may also come from a mail: [Service.NewLink] makes a link for one person, which acts once, until the deadline,
 // on what was asked when it was made; [Service.Fill] puts one into a notice right before it is sent.
 //
+// # What is hidden
+//
+// Requests hold no content, but a line for people, [Submission].Summary. When its owner hides a subject later,
+// [Service.Conceal] takes out of that line, in every request about it, what [Submission].Discreet does not say.
+//
 // # Deadlines
 //
 // A request ends at created + Timeout, or at the submission's NotAfter if that is sooner. The clock is the store's. The

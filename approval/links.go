@@ -81,23 +81,32 @@ func (s *Service) NewLink(ctx context.Context, tenant identity.TenantID, id, per
 	return token, nil
 }
 
-// Fill makes what a notice that asks for a decision must not hold while it is stored: a fresh link for its recipient, as
-// the member DecideURL. url makes an address of a token. For other notices, and for those who may not decide any more,
-// there is nothing to add. A sender calls it right before it sends.
+// Fill makes what a notice of this package must not say as it was stored: the summary is the request's own of now, so
+// that what was hidden meanwhile (Conceal) is not told late; and a notice that asks for a decision gets a fresh link for
+// its recipient, as the member DecideURL, if they still may decide. url makes an address of a token; nil: no link, for
+// where others read along. A sender calls it right before it sends.
 func (s *Service) Fill(ctx context.Context, n transport.Notice, url func(token string) string) (map[string]any, error) {
 	id, _ := n.Data["approval_id"].(string)
-	if !Asks(n.Template) || id == "" {
+	r, err := s.store.Request(ctx, n.Tenant, id)
+	if errors.Is(err, ErrNotFound) {
 		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	more := map[string]any{"summary": r.Summary}
+	if !Asks(n.Template) || url == nil {
+		return more, nil
 	}
 	token, err := s.NewLink(ctx, n.Tenant, id, n.Recipient)
 	switch fault.CodeOf(err) {
 	case "":
-		return map[string]any{DecideURL: url(token.Reveal())}, nil
+		more[DecideURL] = url(token.Reveal())
 	case fault.NotFound, fault.Forbidden, fault.Conflict:
-		return nil, nil
 	default:
 		return nil, err
 	}
+	return more, nil
 }
 
 // Linked is what the holder of a link may know: the request as it is now, whether they can still decide, and else why

@@ -178,7 +178,8 @@ func TestNewLink(t *testing.T) {
 	})
 }
 
-// TestFill: a notice that asks for a decision gets a link of its recipient's own; others, and those that are moot, nothing.
+// TestFill: a notice that asks for a decision gets a link of its recipient's own; others, those that are moot, and those
+// that others read none. What was hidden since it was stored is not in it.
 func TestFill(t *testing.T) {
 	each(t, func(t *testing.T, r *rig) {
 		t.Helper()
@@ -190,16 +191,27 @@ func TestFill(t *testing.T) {
 		more, err := r.Fill(t.Context(), told.notices[0], address)
 		link, _ := more[approval.DecideURL].(string)
 		token := strings.TrimPrefix(link, "https://x.example/")
-		if err != nil || token == link || len(more) != 1 {
+		if err != nil || token == link || len(more) != 2 || more["summary"] != "Review" {
 			t.Fatalf("%v, %v", more, err)
 		}
 		if l, err := r.OpenLink(t.Context(), token); err != nil || l.Person.ID != "manager" || l.ID != q.ID || l.Refusal != nil || l.Names["alice"] != "alice" {
 			t.Errorf("%+v, %v", l, err)
 		}
+		if more, err := r.Fill(t.Context(), told.notices[0], nil); err != nil || len(more) != 1 {
+			t.Errorf("where others read it: %v, %v", more, err)
+		}
 		r.says(t, q, "manager")
+		if err := r.Conceal(t.Context(), as("alice"), q.Subject); err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range told.notices {
+			if more, err := r.Fill(t.Context(), n, address); err != nil || len(more) != 1 || more["summary"] != "a booking" {
+				t.Errorf("%s: %v, %v", n.Template, more, err)
+			}
+		}
 		for name, n := range map[string]transport.Notice{
-			"decided": told.notices[0], "told the outcome": told.notices[1], "about nothing": {Tenant: "acme", Template: approval.TemplateReminder, Recipient: "manager"},
-			"of another package": {Tenant: "acme", Template: "staff.hired", Data: map[string]any{"approval_id": q.ID}},
+			"about nothing":     {Tenant: "acme", Template: approval.TemplateReminder, Recipient: "manager"},
+			"of another tenant": {Tenant: "other", Template: approval.TemplateReminder, Recipient: "manager", Data: map[string]any{"approval_id": q.ID}},
 		} {
 			if more, err := r.Fill(t.Context(), n, address); err != nil || len(more) != 0 {
 				t.Errorf("%s: %v, %v", name, more, err)

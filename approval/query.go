@@ -148,7 +148,7 @@ func (s *Service) StillPending(ctx context.Context, n transport.Notice) (bool, e
 	return s.mayDecide(ctx, identity.Principal{Tenant: n.Tenant, Actor: n.Recipient}, r)
 }
 
-// Asks says whether notices of the template ask for a decision: those that StillPending judges and Fill adds to.
+// Asks says whether notices of the template ask for a decision: those that StillPending judges and Fill adds a link to.
 func Asks(template string) bool {
 	return slices.Contains([]string{TemplateRequested, TemplateReminder, TemplateChanged}, template)
 }

@@ -50,7 +50,7 @@ func (s *Service) revise(ctx context.Context, by identity.Principal, r Request, 
 		return err
 	}
 	r.Version++
-	r.Summary, r.Reasons, r.Explanation = sub.Summary, verdict.Reasons, verdict.Explanation
+	r.Summary, r.Discreet, r.Reasons, r.Explanation = sub.Summary, sub.Discreet, verdict.Reasons, verdict.Explanation
 	e := audit.By(by, "approval_revised", TargetKind, r.ID)
 	e.Metadata["flowType"], e.Metadata["subject"] = r.Flow, r.Subject.String()
 	if !same {
@@ -65,4 +65,22 @@ func (s *Service) revise(ctx context.Context, by identity.Principal, r Request, 
 		return err
 	}
 	return s.notifyAsked(ctx, r, TemplateChanged)
+}
+
+// Conceal takes out of every request about a subject, ended ones too, what its owner has come to hide from those who were
+// asked: its Summary is the Discreet one of its submission from then on, also in notices that are yet to be sent (Fill).
+// It is for the owner of the subject, who answers for the permission, in the transaction that hides it.
+func (s *Service) Conceal(ctx context.Context, by identity.Principal, subject Subject) error {
+	return s.store.Do(ctx, func(ctx context.Context) error {
+		ids, err := s.store.Conceal(ctx, by.Tenant, subject)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		entries := make([]audit.Entry, len(ids))
+		for i, id := range ids {
+			entries[i] = audit.By(by, "approval_concealed", TargetKind, id)
+			entries[i].Metadata["subject"] = subject.String()
+		}
+		return s.cfg.Audit.Record(ctx, entries...)
+	})
 }

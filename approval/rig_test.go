@@ -72,7 +72,7 @@ func (r *rig) submit(tb testing.TB, by identity.Principal, change ...func(*appro
 	tb.Helper()
 	sub := approval.Submission{
 		Subject: approval.Subject{Kind: "thing", ID: fmt.Sprint(r.ids.Add(1))}, Flow: approval.BookingFlow,
-		Facts: approval.Facts{"attendees": 12, "resource": []string{"大会議室"}}, Content: map[string]any{"title": "Review"}, Summary: "Review",
+		Facts: approval.Facts{"attendees": 12, "resource": []string{"大会議室"}}, Content: map[string]any{"title": "Review"}, Summary: "Review", Discreet: "a booking",
 	}
 	for _, f := range change {
 		f(&sub)

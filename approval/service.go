@@ -125,7 +125,7 @@ func (s *Service) Submit(ctx context.Context, by identity.Principal, sub Submiss
 	if err != nil {
 		return Request{}, err
 	}
-	r := Request{Tenant: by.Tenant, Subject: sub.Subject, Flow: sub.Flow, Requester: sub.Requester, Summary: sub.Summary, Status: NotRequired}
+	r := Request{Tenant: by.Tenant, Subject: sub.Subject, Flow: sub.Flow, Requester: sub.Requester, Summary: sub.Summary, Discreet: sub.Discreet, Status: NotRequired}
 	if by.Actor != sub.Requester {
 		r.ActedBy = by.Actor
 	}

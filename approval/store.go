@@ -35,8 +35,11 @@ type Requests interface {
 	// Settle writes r's Status, Outcome and Steps, and raises its version to r.Version, if the stored request is pending at
 	// version r.Version-1; else it returns ErrDecided.
 	Settle(ctx context.Context, r Request) error
-	// Revise writes r's Summary, Reasons, Explanation, ContentHash and Shown, and raises its version, under the same condition.
+	// Revise writes r's Summary, Discreet, Reasons, Explanation, ContentHash and Shown, and raises its version, under the same condition.
 	Revise(ctx context.Context, r Request) error
+	// Conceal makes the Summary of every request about the subject its Discreet, and returns the ids of those that differed.
+	// No version rises.
+	Conceal(ctx context.Context, tenant identity.TenantID, subject Subject) ([]string, error)
 	// List returns requests, newest first.
 	List(ctx context.Context, tenant identity.TenantID, f Filter, p page.Request) (page.Page[Request], error)
 }

@@ -46,6 +46,13 @@ func TestConsent(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantSent(t, r, "REQUEST 0 g")
+		for i, level := range []calendar.Visibility{calendar.Private, calendar.BusyOnly, calendar.Public} {
+			v, err := r.Update(t.Context(), by("alice"), v.ID, 0, calendar.Patch{Visibility: &level})
+			if err != nil || v.Status != calendar.Confirmed || len(r.Gate.Concealed) != min(i+1, 2) {
+				t.Errorf("%s: %s, concealed %v, %v", level, v.Status, r.Gate.Concealed, err)
+			}
+			wantSent(t, r, "REQUEST 0 updated g")
+		}
 
 		// A new time asks again; the guest hears when it is certain.
 		if _, err := r.Update(t.Context(), by("alice"), v.ID, 0, calendar.Patch{Start: new(v.Start.Add(-30 * time.Minute))}); err != nil {

@@ -27,6 +27,8 @@ type Gate interface {
 	// Revise tells the request of a pending ev that ev has changed in a way that does not ask anew, so that nobody
 	// decides on what is no longer true.
 	Revise(ctx context.Context, by identity.Principal, ev Event, resources []Resource) error
+	// Conceal takes out of every request about ev, decided ones too, what the visibility of ev has come to hide.
+	Conceal(ctx context.Context, by identity.Principal, ev Event) error
 	// Withdraw takes a request back because ev was cancelled or changed; it does nothing when it is decided already.
 	Withdraw(ctx context.Context, by identity.Principal, ev Event) error
 }

@@ -131,6 +131,11 @@ func (s *Service) consent(ctx context.Context, by identity.Principal, was Event,
 	if s.gate == nil {
 		return nil
 	}
+	if ev.Visibility != was.Visibility && ev.Visibility != Public { // before anything is told of it
+		if err := s.gate.Conceal(ctx, by, *ev); err != nil {
+			return err
+		}
+	}
 	rebooked := moved(was, *ev) || !slices.Equal(was.ResourceIDs, ev.ResourceIDs)
 	if !rebooked && sameGuests(was, *ev) { // what else the rules look at, and the rules, may have changed: that asks nobody anew
 		return s.revise(ctx, by, was, *ev, resources)

@@ -19,6 +19,7 @@ type requestRow struct {
 	Requester   string           `bun:"requester"`
 	ActedBy     string           `bun:"acted_by"`
 	Summary     string           `bun:"summary"`
+	Discreet    string           `bun:"discreet"`
 	Steps       []approval.Step  `bun:"steps,type:jsonb"`
 	Policy      int64            `bun:"policy"`
 	Reasons     []string         `bun:"reasons,type:jsonb"`
@@ -74,7 +75,7 @@ func partiesOf(r approval.Request) []partyRow {
 func rowOf(r approval.Request) requestRow {
 	row := requestRow{
 		Tenant: string(r.Tenant), ID: r.ID, SubjectKind: r.Subject.Kind, SubjectID: r.Subject.ID, Flow: r.Flow,
-		Requester: r.Requester, ActedBy: r.ActedBy, Summary: r.Summary,
+		Requester: r.Requester, ActedBy: r.ActedBy, Summary: r.Summary, Discreet: r.Discreet,
 		Steps: r.Steps, Policy: r.Policy, Reasons: r.Reasons, Explanation: r.Explanation,
 		ContentHash: r.ContentHash, Shown: r.Shown,
 		Status: string(r.Status), Version: r.Version,
@@ -90,7 +91,7 @@ func rowOf(r approval.Request) requestRow {
 func (row requestRow) request() approval.Request {
 	r := approval.Request{
 		ID: row.ID, Tenant: identity.TenantID(row.Tenant), Subject: approval.Subject{Kind: row.SubjectKind, ID: row.SubjectID},
-		Flow: row.Flow, Requester: row.Requester, ActedBy: row.ActedBy, Summary: row.Summary,
+		Flow: row.Flow, Requester: row.Requester, ActedBy: row.ActedBy, Summary: row.Summary, Discreet: row.Discreet,
 		Steps: row.Steps, Policy: row.Policy, Reasons: row.Reasons, Explanation: row.Explanation,
 		ContentHash: row.ContentHash, Shown: row.Shown,
 		Status: approval.Status(row.Status), Version: row.Version,

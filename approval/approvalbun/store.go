@@ -183,7 +183,18 @@ func (s *Store) settle(ctx context.Context, r approval.Request) error {
 
 // Revise implements approval.Requests.
 func (s *Store) Revise(ctx context.Context, r approval.Request) error {
-	return s.write(ctx, r, "version", "summary", "reasons", "explanation", "content_hash", "shown")
+	return s.write(ctx, r, "version", "summary", "discreet", "reasons", "explanation", "content_hash", "shown")
+}
+
+// Conceal implements approval.Requests.
+func (s *Store) Conceal(ctx context.Context, tenant identity.TenantID, subject approval.Subject) ([]string, error) {
+	ids := []string{}
+	err := s.db.IDB(ctx).NewUpdate().Model((*requestRow)(nil)).Set("summary = discreet").
+		Where("tenant = ?", string(tenant)).
+		Where("subject_kind = ?", subject.Kind).Where("subject_id = ?", subject.ID).
+		Where("summary <> discreet").
+		Returning("id").Scan(ctx, &ids)
+	return ids, sqldb.Fault(err)
 }
 
 // write sets columns of a request that is pending at the version before r's.

@@ -27,6 +27,7 @@ func Run(t *testing.T, open func(t *testing.T) approval.Store) {
 		{"SettleOnce", settleOnce},
 		{"SettleRace", settleRace},
 		{"Revise", revise},
+		{"Conceal", conceal},
 		{"LockPending", lockPending},
 		{"List", list},
 		{"Tenants", tenants},
@@ -57,7 +58,7 @@ func request(n int) approval.Request {
 	at := t0.Add(time.Duration(n) * time.Second)
 	return approval.Request{
 		ID: fmt.Sprintf("id-%04d", n), Tenant: "acme", Subject: approval.Subject{Kind: "thing", ID: fmt.Sprint(n)}, Flow: "booking",
-		Requester: "alice", ActedBy: "", Summary: "何か 'quoted' ?0 \\",
+		Requester: "alice", ActedBy: "", Summary: "何か 'quoted' ?0 \\", Discreet: "something",
 		Steps: []approval.Step{{
 			Mode: approval.Any, Ask: []approval.Source{approval.Manager()}, Approvers: []string{"manager", "mgmt"}, Why: []string{"because"},
 			State: approval.StepOpen, OpenedAt: at,
@@ -162,7 +163,7 @@ func revise(t *testing.T, s approval.Store) {
 	r := request(1)
 	insert(t, s, r)
 	revised := r
-	revised.Version, revised.Summary, revised.ContentHash = r.Version+1, "another summary", strings.Repeat("f", 64)
+	revised.Version, revised.Summary, revised.Discreet, revised.ContentHash = r.Version+1, "another summary", "another", strings.Repeat("f", 64)
 	revised.Shown = append(slices.Clone(r.Shown), approval.Shown{Hash: revised.ContentHash, At: r.CreatedAt, Version: 2, By: "alice", Members: map[string]string{}})
 	revised.Reasons, revised.Explanation = []string{"attendees"}, []string{"attendees 12 ≥ 10"}
 	if err := s.Revise(t.Context(), revised); err != nil {
@@ -173,6 +174,34 @@ func revise(t *testing.T, s approval.Store) {
 	}
 	if err := s.Revise(t.Context(), revised); !errors.Is(err, approval.ErrDecided) {
 		t.Errorf("at an old version: %v", err)
+	}
+}
+
+// conceal: every request about the subject and no other, in whatever state, and once.
+func conceal(t *testing.T, s approval.Store) {
+	done, waiting, other, foreign := request(1), request(2), request(3), request(4)
+	waiting.Subject, foreign.Subject, foreign.Tenant = done.Subject, done.Subject, "other"
+	insert(t, s, done, other, foreign)
+	if err := s.Settle(t.Context(), ended(done, approval.Approved)); err != nil {
+		t.Fatal(err)
+	}
+	insert(t, s, waiting)
+	for _, want := range [][]string{{done.ID, waiting.ID}, {}} {
+		ids, err := s.Conceal(t.Context(), "acme", done.Subject)
+		slices.Sort(ids)
+		if err != nil || !slices.Equal(ids, want) {
+			t.Errorf("%v, %v, want %v", ids, err, want)
+		}
+	}
+	for _, r := range []approval.Request{done, waiting} {
+		if got := get(t, s, r); got.Summary != "something" || got.Version > 2 {
+			t.Errorf("%+v", got)
+		}
+	}
+	for _, r := range []approval.Request{other, foreign} {
+		if got := get(t, s, r); got.Summary != r.Summary {
+			t.Errorf("%+v", got)
+		}
 	}
 }
 

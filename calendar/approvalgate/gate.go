@@ -142,13 +142,19 @@ func materialOf(ev calendar.Event) material {
 
 const maxSummary = 1000 // characters
 
-// summary is the line that the approver reads in a notice. An approver is none of those whom an event's visibility lets
-// see the title, unless it is public (seed 003 §4).
-func summary(ev calendar.Event, resources []calendar.Resource) string {
-	title := "予約 / booking"
+const untitled = "予約 / booking"
+
+// title is what an approver may know the event by. They are none of those whom its visibility lets see the title, unless it
+// is public (seed 003 §4).
+func title(ev calendar.Event) string {
 	if name := strings.Join(strings.Fields(ev.Title), " "); ev.Visibility == calendar.Public && name != "" {
-		title = name
+		return name
 	}
+	return untitled
+}
+
+// summary is the line that the approver reads.
+func summary(title string, ev calendar.Event, resources []calendar.Resource) string {
 	zone, err := time.LoadLocation(ev.TimeZone)
 	if err != nil {
 		zone = time.UTC
@@ -187,7 +193,8 @@ func (g *Gate) Open(ctx context.Context, by identity.Principal, ev calendar.Even
 func (g *Gate) submission(ctx context.Context, ev calendar.Event, resources []calendar.Resource) (approval.Submission, error) {
 	facts, err := g.facts(ctx, ev, resources)
 	return approval.Submission{
-		Subject: subject(ev.ID), Flow: g.cfg.Flow, Facts: facts, Content: materialOf(ev), Summary: summary(ev, resources),
+		Subject: subject(ev.ID), Flow: g.cfg.Flow, Facts: facts, Content: materialOf(ev),
+		Summary: summary(title(ev), ev, resources), Discreet: summary(untitled, ev, resources),
 		Requester: ev.OrganizerID, NotAfter: ev.Start,
 	}, err
 }
@@ -203,6 +210,15 @@ func (g *Gate) Revise(ctx context.Context, by identity.Principal, ev calendar.Ev
 	}
 	by.Tenant = ev.Tenant
 	return g.approvals.Revise(ctx, by, sub)
+}
+
+// Conceal implements calendar.Gate: the requests about the event no longer say its title.
+func (g *Gate) Conceal(ctx context.Context, by identity.Principal, ev calendar.Event) error {
+	if err := g.bound(); err != nil {
+		return err
+	}
+	by.Tenant = ev.Tenant
+	return g.approvals.Conceal(ctx, by, subject(ev.ID))
 }
 
 // Withdraw implements calendar.Gate.

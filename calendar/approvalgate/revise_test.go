@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/renkei-go/renkei/approval"
 	"github.com/renkei-go/renkei/calendar"
@@ -93,4 +94,56 @@ func TestAWaitingBookingKeepsItsPolicy(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestWhatIsHiddenLeavesEveryRequest: no request about a booking, whatever became of it, says the title of one that has
+// become private, nor does what is told in that moment.
+func TestWhatIsHiddenLeavesEveryRequest(t *testing.T) {
+	for _, level := range []calendar.Visibility{calendar.Private, calendar.BusyOnly} {
+		eachOffice(t, func(t *testing.T, o *office) {
+			t.Helper()
+			ev := o.mustBook(t, as("alice"), nextWeek(0, 10))
+			requests := []string{ev.ApprovalID}
+			hidden, start, end := level, nextWeek(0, 11), nextWeek(0, 12)
+			again, err := o.cal.Update(t.Context(), as("alice"), ev.ID, 0, calendar.Patch{Start: &start, End: &end})
+			if err != nil {
+				t.Fatal(err)
+			}
+			requests = append(requests, again.ApprovalID)
+			if _, err := o.approvals.Act(t.Context(), as("manager"), again.ApprovalID, approval.Decision{Action: approval.Approve}); err != nil {
+				t.Fatal(err)
+			}
+			end = end.Add(time.Hour)
+			again, err = o.cal.Update(t.Context(), as("alice"), ev.ID, 0, calendar.Patch{End: &end})
+			if err != nil {
+				t.Fatal(err)
+			}
+			requests = append(requests, again.ApprovalID)
+			told := len(o.ledger.Lines(t, "notice", ""))
+			end = end.Add(time.Hour)
+			again, err = o.cal.Update(t.Context(), as("alice"), ev.ID, 0, calendar.Patch{End: &end, Visibility: &hidden})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ends := ""
+			for _, id := range append(requests, again.ApprovalID) {
+				q, err := o.approvals.Get(t.Context(), as("manager"), id)
+				if err != nil || strings.Contains(fmt.Sprintf("%+v", q), "All hands") || !strings.Contains(q.Summary, "大会議室") {
+					t.Errorf("%+v, %v", q, err)
+				}
+				ends += string(q.Status) + " "
+			}
+			if ends != "withdrawn approved withdrawn pending " {
+				t.Errorf("the requests are %s", ends)
+			}
+			for _, line := range o.ledger.Lines(t, "notice", "")[told:] {
+				if strings.Contains(line.Body, "All hands") {
+					t.Errorf("told %+v", line)
+				}
+			}
+			if lines := o.ledger.Lines(t, "audit", "approval_concealed"); len(lines) != 3 || lines[0].Who != "alice" {
+				t.Errorf("%+v", lines)
+			}
+		})
+	}
 }

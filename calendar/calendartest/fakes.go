@@ -102,6 +102,7 @@ type Gate struct {
 	Opened    []string // ids of requests
 	Withdrawn []string
 	Revised   []string
+	Concealed []string // ids of events
 }
 
 // Reasons implements calendar.Gate.
@@ -129,6 +130,14 @@ func (g *Gate) Revise(_ context.Context, _ identity.Principal, ev calendar.Event
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.Revised = append(g.Revised, ev.ApprovalID)
+	return nil
+}
+
+// Conceal implements calendar.Gate.
+func (g *Gate) Conceal(_ context.Context, _ identity.Principal, ev calendar.Event) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.Concealed = append(g.Concealed, ev.ID)
 	return nil
 }
 

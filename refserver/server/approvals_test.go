@@ -148,6 +148,24 @@ func TestChangedWhileItWaits(t *testing.T) {
 	})
 }
 
+// TestHiddenLater: a booking that becomes private after the decision leaves the approver no title, neither in the request nor
+// behind the link of the mail.
+func TestHiddenLater(t *testing.T) {
+	each(t, func(t *testing.T, r rig) {
+		booking := r.book(t, "alice", object{"resource_ids": []string{"room-large"}})
+		link, instance := r.decideAddress(t, 1), "/approval-instances/"+text(booking["approval_id"])
+		r.ok(t, http.StatusOK, "manager", http.MethodPost, instance+"/act", object{"action": "approve"})
+		if a := r.call(t, "alice", http.MethodPatch, "/events/"+text(booking["id"]), object{"visibility": "PRIVATE"}, "If-Match: *"); a.status != http.StatusOK {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		for _, path := range []string{instance, "/approval-instances?role=approver", link} {
+			if a := r.call(t, "manager", http.MethodGet, path, nil); a.status != http.StatusOK || !strings.Contains(string(a.body), "大会議室") || strings.Contains(string(a.body), "Design review") {
+				t.Errorf("%s: %d %s", path, a.status, a.body)
+			}
+		}
+	})
+}
+
 // TestNoLinkInARoom: a channel that others read gets the notice, and no link by which they could decide.
 func TestNoLinkInARoom(t *testing.T) {
 	said := make(chan string, 10)

@@ -53,19 +53,19 @@ func (p *parts) moot() map[string]func(context.Context, notify.Notice) (bool, er
 // deciding are the templates of the notices that ask for a decision.
 var deciding = [...]string{approval.TemplateRequested, approval.TemplateReminder, approval.TemplateChanged}
 
-// fill says what is added to a notice right before it is sent, and kept nowhere: the link by which its recipient can
-// decide. It is for them alone, so it does not go into a room.
+// fill says what is added to a notice about an approval right before it is sent: what it is called now, and the link by
+// which its recipient can decide. That is kept nowhere, and for them alone, so it does not go into a room.
 func (p *parts) fill(cfg Config) map[string]func(context.Context, notify.Notice) (map[string]any, error) {
 	address := func(token string) string { return cfg.PublicURL + approvalhttp.LinkPath(token) }
 	fills := map[string]func(context.Context, notify.Notice) (map[string]any, error){}
-	for _, name := range deciding {
+	for name := range approval.Templates() {
 		fills[name] = func(ctx context.Context, n notify.Notice) (map[string]any, error) {
-			if !cfg.reachesOne(n.Channel) {
-				return nil, nil
-			}
 			asked, err := asAsked(n)
 			if err != nil {
 				return nil, err
+			}
+			if !cfg.reachesOne(n.Channel) {
+				return p.approvals.Fill(ctx, asked, nil)
 			}
 			return p.approvals.Fill(ctx, asked, address)
 		}
