@@ -84,8 +84,9 @@ type Driver interface {
 	// Publish stores the messages, in their order, in the partition of the topic, which it makes if need be. Key is the
 	// same for messages whose order counts. It returns when the broker has taken responsibility for all.
 	Publish(ctx context.Context, topic string, partition int, key string, messages []*message.Message) error
-	// Declare makes the group of a topic, or finds it. From then on the broker keeps for it what is published.
-	Declare(ctx context.Context, topic, group string) error
+	// Declare makes the group of a topic, or finds it. From then on the broker keeps for it what is published. Again says
+	// that it was there before: if it is not, the broker has lost it, and it begins with all that the topic holds.
+	Declare(ctx context.Context, topic, group string, again bool) error
 	// Consume gives the group's messages to deliver, calling it for each partition in order and for several at the same
 	// time, and acknowledges what it has delivered. It returns an error when it cannot go on, nil when ctx has ended; by
 	// then no call of deliver is running, and what was not delivered is free for other nodes if the broker is there.

@@ -13,7 +13,8 @@
 //   - Each handler has a durable group. Every group is given every message at least once, over any number of nodes.
 //     With the router's inbox the effect happens once.
 //   - A group begins when it is first declared, not with the past. The publisher refuses (ErrNotReady) while a
-//     subscription of the same Broker is not declared yet, so no event slips in before.
+//     subscription of the same Broker is not declared yet, so no event slips in before. When a broker comes back without
+//     its memory, what it had not handed out is lost; the groups begin with what it takes from then on.
 //   - The messages of a subject reach a group in the order of their publication, one after the other, whichever node
 //     they go to. For this the subjects are divided into [Partitions] shares, and each share of a group is in the hands
 //     of one node at a time. A node that is cut off from the broker, or that stands still for longer than Options.Lease,

@@ -111,7 +111,7 @@ func (s *subscription) run(ctx context.Context) {
 func (s *subscription) declare(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.broker.options.Timeout)
 	defer cancel()
-	return s.broker.driver.Declare(ctx, s.topic, s.group)
+	return s.broker.driver.Declare(ctx, s.topic, s.group, s.isDeclared())
 }
 
 // deliver is the Deliver of the subscription.

@@ -59,7 +59,8 @@ func (d *driver) Publish(ctx context.Context, topic string, partition int, _ str
 	return d.publisher.publish(ctx, topic, partition, messages)
 }
 
-func (d *driver) Declare(ctx context.Context, topic, group string) error {
+// Declare cannot begin with the past: no queue has kept it.
+func (d *driver) Declare(ctx context.Context, topic, group string, _ bool) error {
 	return d.once(ctx, func(c *connection) error {
 		ch, err := c.Channel()
 		if err != nil {

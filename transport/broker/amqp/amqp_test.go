@@ -13,10 +13,10 @@ const address = "127.0.0.1:5672"
 
 func served(tb testing.TB) bool { return brokertest.Served(tb, "RabbitMQ", address) }
 
-func opener(url string) func(testing.TB) *broker.Broker {
+func opener(url string, lease time.Duration) func(testing.TB) *broker.Broker {
 	return func(tb testing.TB) *broker.Broker {
 		tb.Helper()
-		b, err := amqp.Open(tb.Context(), url, broker.Options{Lease: 2 * time.Second})
+		b, err := amqp.Open(tb.Context(), url, broker.Options{Lease: lease})
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -32,7 +32,7 @@ func TestSuite(t *testing.T) {
 		return
 	}
 	for kind, query := range kinds {
-		t.Run(kind, func(t *testing.T) { brokertest.Run(t, opener("amqp://"+address+query)) })
+		t.Run(kind, func(t *testing.T) { brokertest.Run(t, opener("amqp://"+address+query, brokertest.LongLease)) })
 	}
 }
 
@@ -40,7 +40,7 @@ func TestMain(m *testing.M) { brokertest.Main(m, amqp.Open) }
 
 func TestProcesses(t *testing.T) {
 	if served(t) {
-		brokertest.Processes(t, "amqp://"+address, opener("amqp://"+address))
+		brokertest.Processes(t, "amqp://"+address, opener("amqp://"+address, brokertest.ShortLease))
 	}
 }
 
@@ -48,7 +48,7 @@ func TestProcesses(t *testing.T) {
 func TestOutage(t *testing.T) {
 	if served(t) {
 		proxy := brokertest.NewProxy(t, address)
-		brokertest.Outage(t, opener("amqp://"+proxy.Address()), proxy.Up, proxy.Down)
+		brokertest.Outage(t, opener("amqp://"+proxy.Address(), brokertest.ShortLease), proxy.Up, proxy.Down)
 	}
 }
 
@@ -57,6 +57,6 @@ func BenchmarkAMQP(b *testing.B) {
 		return
 	}
 	for kind, query := range kinds {
-		b.Run(kind, func(b *testing.B) { brokertest.Bench(b, opener("amqp://"+address+query)) })
+		b.Run(kind, func(b *testing.B) { brokertest.Bench(b, opener("amqp://"+address+query, brokertest.LongLease)) })
 	}
 }

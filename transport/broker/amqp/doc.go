@@ -9,6 +9,9 @@
 // replicates; queues=classic makes them durable classic queues, each on one node of the cluster. A message that lies for
 // Options.Keep is deleted. Exchanges and queues that exist are left as they are, so an operator may make them otherwise.
 //
+// A server that comes back without its disk has no queues until the nodes have declared them again, which they do at
+// once; what is published before that finds no queue and is lost.
+//
 // Publishing returns with the publisher confirm of a persistent message: a quorum queue has it on the disks of the
 // majority, a classic one on its own.
 //

@@ -49,7 +49,7 @@ func serve(open broker.Opener) error {
 		return err
 	}
 	defer func() { _ = db.Close() }()
-	b, err := open(ctx, os.Getenv(envBroker), broker.Options{Lease: 2 * time.Second})
+	b, err := open(ctx, os.Getenv(envBroker), broker.Options{Lease: ShortLease})
 	if err != nil {
 		return err
 	}

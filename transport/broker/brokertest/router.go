@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/renkei-go/renkei/foundation/fault"
@@ -133,6 +134,33 @@ func Outage(t *testing.T, open func(tb testing.TB) *broker.Broker, up, down func
 	if left > 0 {
 		t.Errorf("%d events are still in the outbox", left)
 	}
+}
+
+// Loss has the broker lose all that it holds, the topic and the group too, while a node listens: what it takes afterwards
+// is handled all the same. Lose returns when the server is there again and empty.
+func Loss(t *testing.T, open func(tb testing.TB) *broker.Broker, lose func(topic string)) {
+	t.Helper()
+	s := &suite{open}
+	topic, l := newTopic(), newLog()
+	listener, publisher := s.node(t), s.node(t)
+	listen(t, listener, topic, "h", func(m *message.Message) bool { return l.note("", m) })
+	publish(t, listener, topic, newMessage("thing/0", 1))
+	l.until(t, 1)
+	lose(topic)
+	const n = 20
+	for i := 1; i <= n; i++ {
+		for deadline := time.Now().Add(patience); ; wait(t, 5*time.Millisecond) {
+			err := publisher.Publish(topic, newMessage("thing/1", i))
+			if err == nil {
+				break
+			}
+			if fault.CodeOf(err) != fault.Unavailable || time.Now().After(deadline) {
+				t.Fatalf("publishing: %v", err)
+			}
+		}
+	}
+	l.until(t, 1+n)
+	l.inOrder(t, 1)
 }
 
 // Bench measures the way of b.N events of many subjects from Publish to a handler that does nothing ("bare"), and the

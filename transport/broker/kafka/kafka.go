@@ -195,9 +195,10 @@ func (d *driver) forget(topic string) {
 	delete(d.topics, topic)
 }
 
-// Declare gives the group a place in each partition, the present end, unless it has one. The ends are read before the
-// places: when there was no place yet, nobody had declared the group before, and what is published for it comes later.
-func (d *driver) Declare(ctx context.Context, topic, group string) error {
+// Declare gives the group a place in each partition, the present end, or the beginning when it is declared again, unless
+// it has one. The ends are read before the places: when there was no place yet, nobody had declared the group before, and
+// what is published for it comes later.
+func (d *driver) Declare(ctx context.Context, topic, group string, again bool) error {
 	client, err := d.publisher()
 	if err != nil {
 		return err
@@ -207,8 +208,12 @@ func (d *driver) Declare(ctx context.Context, topic, group string) error {
 	if err := d.ensure(ctx, admin, topic); err != nil {
 		return err
 	}
+	list := admin.ListEndOffsets
+	if again {
+		list = admin.ListStartOffsets
+	}
 	for {
-		ends, err := admin.ListEndOffsets(ctx, topic)
+		ends, err := list(ctx, topic)
 		if err = errors.Join(err, ends.Error()); errors.Is(err, kerr.UnknownTopicOrPartition) {
 			if err := pause(ctx); err != nil { // it has just been made, and the client or the leader does not know yet
 				return err

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/renkei-go/renkei/transport/broker"
+	"github.com/renkei-go/renkei/transport/broker/brokertest"
 	"github.com/renkei-go/renkei/transport/broker/kafka"
 )
 
@@ -36,7 +37,7 @@ func TestSignIn(t *testing.T) {
 		}
 		t.Cleanup(c.Close)
 		for password, works := range map[string]bool{"p%40ss": true, "wrong": false} {
-			b := opener("kafka://me:" + password + "@" + c.ListenAddrs()[0] + "?sasl=" + name)(t)
+			b := opener("kafka://me:"+password+"@"+c.ListenAddrs()[0]+"?sasl="+name, brokertest.LongLease)(t)
 			if err := b.Publish("events", message.NewMessage("1", nil)); works != (err == nil) || !works && !errors.Is(err, broker.ErrUnavailable) {
 				t.Errorf("%s with %s: %v", name, password, err)
 			}
@@ -55,7 +56,7 @@ func TestForeigners(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	b := opener(urlOf(c))(t)
+	b := opener(urlOf(c), brokertest.LongLease)(t)
 	defer func() { _ = b.Close() }()
 	if err := b.Publish("small.events", message.NewMessage("1", nil)); !errors.Is(err, broker.ErrUnavailable) || !strings.Contains(err.Error(), "16 partitions") {
 		t.Errorf("too few partitions: %v", err)

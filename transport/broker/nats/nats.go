@@ -162,7 +162,7 @@ func (d *driver) Publish(ctx context.Context, topic string, partition int, _ str
 	return nil
 }
 
-func (d *driver) Declare(ctx context.Context, topic, group string) error {
+func (d *driver) Declare(ctx context.Context, topic, group string, again bool) error {
 	js, err := d.jetStream()
 	if err != nil {
 		return err
@@ -170,6 +170,10 @@ func (d *driver) Declare(ctx context.Context, topic, group string) error {
 	d.forget(topic)
 	if err := d.stream(ctx, js, topic); err != nil {
 		return err
+	}
+	begin := jetstream.DeliverNewPolicy
+	if again {
+		begin = jetstream.DeliverAllPolicy
 	}
 	for partition := range broker.Partitions {
 		name := durable(group, partition)
@@ -181,7 +185,7 @@ func (d *driver) Declare(ctx context.Context, topic, group string) error {
 				AckPolicy:     jetstream.AckExplicitPolicy,
 				AckWait:       d.options.Lease,
 				MaxAckPending: 1,
-				DeliverPolicy: jetstream.DeliverNewPolicy,
+				DeliverPolicy: begin,
 			})
 		}
 		if err != nil {
@@ -205,15 +209,19 @@ func (d *driver) Consume(ctx context.Context, topic, group string, deliver broke
 
 // pull is for how many messages a request asks, which the server still gives one at a time (MaxAckPending). Asking for one
 // would do, but the client forgets to ask for the next when a message overtakes its bookkeeping of the request before, and
-// notices only by the missing heartbeat, half a minute later. With more it has as many chances to ask again.
+// notices only by the missing heartbeat. With more it has as many chances to ask again.
 const pull = 32
+
+// heartbeat is how often the server says that a request still stands; after two that do not come, as from a server that
+// has lost the consumer, the subscription starts anew.
+const heartbeat = 5 * time.Second
 
 func (d *driver) consume(ctx context.Context, js jetstream.JetStream, topic, name string, deliver broker.Deliver) error {
 	consumer, err := js.Consumer(ctx, streamName(topic), name)
 	if err != nil {
 		return broker.Ended(ctx, err)
 	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(pull))
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(pull), jetstream.PullHeartbeat(heartbeat))
 	if err != nil {
 		return broker.Ended(ctx, err)
 	}

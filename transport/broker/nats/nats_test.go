@@ -32,25 +32,27 @@ func stop(s *server.Server) {
 	s.WaitForShutdown()
 }
 
-func open(tb testing.TB, url string) *broker.Broker {
-	tb.Helper()
-	b, err := nats.Open(tb.Context(), url, broker.Options{Lease: 2 * time.Second})
-	if err != nil {
-		tb.Fatal(err)
+func opener(url string, lease time.Duration) func(testing.TB) *broker.Broker {
+	return func(tb testing.TB) *broker.Broker {
+		tb.Helper()
+		b, err := nats.Open(tb.Context(), url, broker.Options{Lease: lease})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return b
 	}
-	return b
 }
 
 func TestSuite(t *testing.T) {
 	url := start(t, t.TempDir(), -1).ClientURL()
-	brokertest.Run(t, func(tb testing.TB) *broker.Broker { return open(tb, url) })
+	brokertest.Run(t, opener(url, brokertest.LongLease))
 }
 
 func TestMain(m *testing.M) { brokertest.Main(m, nats.Open) }
 
 func TestProcesses(t *testing.T) {
 	url := start(t, t.TempDir(), -1).ClientURL()
-	brokertest.Processes(t, url, func(tb testing.TB) *broker.Broker { return open(tb, url) })
+	brokertest.Processes(t, url, opener(url, brokertest.ShortLease))
 }
 
 // TestOutage has the server away at the start, and twice in the middle.
@@ -63,11 +65,25 @@ func TestOutage(t *testing.T) {
 		t.Fatalf("listening on %v", s.Addr())
 	}
 	stop(s)
-	brokertest.Outage(t, func(tb testing.TB) *broker.Broker { return open(tb, url) },
+	brokertest.Outage(t, opener(url, brokertest.ShortLease),
 		func() { s = start(t, dir, address.Port) }, func() { stop(s) })
+}
+
+// TestLoss has the server come back with an empty disk.
+func TestLoss(t *testing.T) {
+	s := start(t, t.TempDir(), -1)
+	url := s.ClientURL()
+	address, ok := s.Addr().(*net.TCPAddr)
+	if !ok {
+		t.Fatalf("listening on %v", s.Addr())
+	}
+	brokertest.Loss(t, opener(url, brokertest.ShortLease), func(string) {
+		stop(s)
+		start(t, t.TempDir(), address.Port)
+	})
 }
 
 func BenchmarkNATS(b *testing.B) {
 	url := start(b, b.TempDir(), -1).ClientURL()
-	brokertest.Bench(b, func(tb testing.TB) *broker.Broker { return open(tb, url) })
+	brokertest.Bench(b, opener(url, brokertest.LongLease))
 }

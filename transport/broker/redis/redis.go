@@ -100,9 +100,13 @@ func (d *driver) Publish(ctx context.Context, topic string, partition int, _ str
 	return err
 }
 
-func (d *driver) Declare(ctx context.Context, topic, group string) error {
+func (d *driver) Declare(ctx context.Context, topic, group string, again bool) error {
+	begin := "$" // the end
+	if again {
+		begin = "0"
+	}
 	for partition := range broker.Partitions {
-		err := d.redis.XGroupCreateMkStream(ctx, stream(topic, partition), group, "$").Err()
+		err := d.redis.XGroupCreateMkStream(ctx, stream(topic, partition), group, begin).Err()
 		if err != nil && !strings.HasPrefix(err.Error(), "BUSYGROUP") { // the error's code: it exists
 			return err
 		}

@@ -1,6 +1,7 @@
 package redis_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -13,10 +14,10 @@ const address = "127.0.0.1:6379"
 
 func served(tb testing.TB) bool { return brokertest.Served(tb, "Redis", address) }
 
-func opener(address string) func(testing.TB) *broker.Broker {
+func opener(address string, lease time.Duration) func(testing.TB) *broker.Broker {
 	return func(tb testing.TB) *broker.Broker {
 		tb.Helper()
-		b, err := redis.Open(tb.Context(), "redis://"+address, broker.Options{Lease: 2 * time.Second})
+		b, err := redis.Open(tb.Context(), "redis://"+address, broker.Options{Lease: lease})
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -26,7 +27,7 @@ func opener(address string) func(testing.TB) *broker.Broker {
 
 func TestSuite(t *testing.T) {
 	if served(t) {
-		brokertest.Run(t, opener(address))
+		brokertest.Run(t, opener(address, brokertest.LongLease))
 	}
 }
 
@@ -34,7 +35,7 @@ func TestMain(m *testing.M) { brokertest.Main(m, redis.Open) }
 
 func TestProcesses(t *testing.T) {
 	if served(t) {
-		brokertest.Processes(t, "redis://"+address, opener(address))
+		brokertest.Processes(t, "redis://"+address, opener(address, brokertest.ShortLease))
 	}
 }
 
@@ -42,12 +43,25 @@ func TestProcesses(t *testing.T) {
 func TestOutage(t *testing.T) {
 	if served(t) {
 		proxy := brokertest.NewProxy(t, address)
-		brokertest.Outage(t, opener(proxy.Address()), proxy.Up, proxy.Down)
+		brokertest.Outage(t, opener(proxy.Address(), brokertest.ShortLease), proxy.Up, proxy.Down)
+	}
+}
+
+// TestLoss removes what a server without a file on its disk would not have after a restart.
+func TestLoss(t *testing.T) {
+	if served(t) {
+		brokertest.Loss(t, opener(address, brokertest.ShortLease), func(topic string) {
+			b := opener(address, brokertest.ShortLease)(t)
+			err := errors.Join(b.Remove(t.Context(), topic), b.Close())
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }
 
 func BenchmarkRedis(b *testing.B) {
 	if served(b) {
-		brokertest.Bench(b, opener(address))
+		brokertest.Bench(b, opener(address, brokertest.LongLease))
 	}
 }
