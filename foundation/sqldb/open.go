@@ -22,6 +22,8 @@ type DB struct {
 	offset atomic.Int64 // nanoseconds added to the database's clock; tests and the demo only
 	wakes  wakes
 	pgURL  string // for the LISTEN connection; empty when wrapped or SQLite
+
+	prepares bool // connections keep what PostgreSQL has planned
 }
 
 type options struct{ maxConns int }
@@ -36,7 +38,8 @@ func MaxConns(n int) Option { return func(o *options) { o.maxConns = n } }
 // ErrBadURL is returned by Open for a URL of no known kind.
 var ErrBadURL = fault.New(fault.Invalid, "invalid_database_url", `a database URL starts with "postgres://" or "sqlite:"`)
 
-// Open connects to "postgres://…" (any parameter that pgx knows, e.g. search_path) or to "sqlite:path"
+// Open connects to "postgres://…" (any parameter that pgx knows, e.g. search_path; default_query_exec_mode=simple_protocol
+// behind a pooler that keeps no prepared statements) or to "sqlite:path"
 // (parameter synchronous=full|normal|off, default full: an answered commit survives a power cut) or
 // "sqlite::memory:", and pings. It returns ErrBadURL, ErrLocked when another process owns the SQLite file, or a fault
 // with code Unavailable.

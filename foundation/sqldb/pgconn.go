@@ -1,12 +1,14 @@
 package sqldb
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
@@ -54,6 +56,11 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 
 // ExecContext implements driver.ExecerContext.
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if len(args) == 1 {
+		if calls, ok := args[0].Value.(pipeline); ok {
+			return c.flush(ctx, calls)
+		}
+	}
 	if c.pending && c.failed == nil && len(args) == 0 {
 		query = "BEGIN;" + query
 		c.pending = false
@@ -141,18 +148,18 @@ const rollbackTimeout = 5 * time.Second
 // Commit implements driver.Tx.
 func (t *tx) Commit() error {
 	c := t.conn
-	text := t.unit.take()
+	calls := t.unit.take()
 	began := !c.pending
 	c.pending = false
 	switch {
 	case c.failed != nil:
 		return errors.Join(pgx.ErrTxCommitRollback, t.Rollback())
 	case began:
-		text += "COMMIT"
-	case text == "":
+		calls = append(calls, commit)
+	case len(calls) == 0:
 		return nil
 	}
-	tag, err := c.Conn.Conn().Exec(t.ctx, text)
+	tag, err := t.end(calls)
 	if err != nil {
 		_ = t.Rollback() // the error that matters is known
 		return err
@@ -161,6 +168,78 @@ func (t *tx) Commit() error {
 		return pgx.ErrTxCommitRollback // something in it had failed
 	}
 	return nil
+}
+
+// end makes the last calls in one round trip.
+func (t *tx) end(calls []call) (pgconn.CommandTag, error) {
+	text := commit.text
+	if t.unit != nil {
+		if calls, ok := t.unit.db.pipeline(calls); ok {
+			return t.conn.send(t.ctx, calls)
+		}
+		text = t.unit.db.text(calls)
+	}
+	return t.conn.Conn.Conn().Exec(t.ctx, text)
+}
+
+// pipeline are calls that all have a Statement, for ExecContext to make in one round trip.
+type pipeline []call
+
+var (
+	begin  = call{text: "BEGIN", st: NewStatement("BEGIN")}
+	commit = call{text: "COMMIT", st: NewStatement("COMMIT")}
+)
+
+// flush makes calls inside the transaction, or as one.
+func (c *conn) flush(ctx context.Context, calls pipeline) (driver.Result, error) {
+	if c.failed != nil {
+		return nil, c.failed
+	}
+	if c.pending {
+		calls = append(pipeline{begin}, calls...)
+		c.pending = false
+	}
+	tag, err := c.send(ctx, calls)
+	return driver.RowsAffected(tag.RowsAffected()), c.begun(err)
+}
+
+// send returns the tag of the last call. Without a BEGIN before them the calls are a transaction, as all is that stands
+// before a Sync.
+func (c *conn) send(ctx context.Context, calls pipeline) (pgconn.CommandTag, error) {
+	own := c.Conn.Conn()
+	values := make([]pgx.ExtendedQueryBuilder, len(calls))
+	for i, c := range calls {
+		kept, err := own.Prepare(ctx, c.st.name, c.st.numbered) // a round trip the first time only
+		if err == nil {
+			err = values[i].Build(own.TypeMap(), kept, c.args)
+		}
+		if err != nil {
+			return pgconn.CommandTag{}, err
+		}
+	}
+	pipe := own.PgConn().StartPipeline(ctx)
+	for i, c := range calls {
+		pipe.SendQueryPrepared(c.st.name, values[i].ParamValues, values[i].ParamFormats, nil)
+	}
+	tag, err := lastOf(pipe, len(calls))
+	return tag, cmp.Or(err, pipe.Close())
+}
+
+// lastOf waits for n answers, and returns the tag of the last and the first error.
+func lastOf(pipe *pgconn.Pipeline, n int) (tag pgconn.CommandTag, err error) {
+	if err = pipe.Sync(); err != nil {
+		return tag, err
+	}
+	for range n {
+		result, err := pipe.GetResults()
+		if reader, ok := result.(*pgconn.ResultReader); ok {
+			tag, err = reader.Close()
+		}
+		if err != nil {
+			return tag, err
+		}
+	}
+	return tag, nil
 }
 
 // Rollback implements driver.Tx.

@@ -26,7 +26,8 @@ func openPostgres(ctx context.Context, url string, o options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
+	prepares := cfg.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement
+	cfg.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol // bun writes the arguments into the text
 	if cfg.RuntimeParams["timezone"] == "" {
 		cfg.RuntimeParams["timezone"] = "UTC"
 	}
@@ -40,6 +41,6 @@ func openPostgres(ctx context.Context, url string, o options) (*DB, error) {
 	}
 	out := Wrap(db)
 	out.owned = append(out.owned, sqlDB)
-	out.pgURL = url
+	out.pgURL, out.prepares = url, prepares
 	return out, nil
 }

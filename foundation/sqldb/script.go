@@ -3,6 +3,7 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"slices"
 
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/schema"
@@ -10,15 +11,22 @@ import (
 
 // Script is several statements that go to the database in one round trip. It is for one goroutine.
 type Script struct {
-	db   *bun.DB
-	gen  schema.QueryGen
-	text []byte
-	err  error
+	db    *bun.DB
+	gen   schema.QueryGen
+	calls []call
+	err   error
+}
+
+// call is a statement of a script: a text, or a Statement with its arguments, or what is the same as both.
+type call struct {
+	text string
+	st   *Statement
+	args []any
 }
 
 // Script makes an empty one.
 func (db *DB) Script() *Script {
-	return &Script{db: db.writer, gen: schema.NewQueryGen(db.writer.Dialect()), text: make([]byte, 0, 2048)}
+	return &Script{db: db.writer, gen: schema.NewQueryGen(db.writer.Dialect())}
 }
 
 // NewInsert begins a statement for Add.
@@ -35,15 +43,24 @@ type Query interface {
 // Add appends a statement that bun has built.
 func (c *Script) Add(q Query) {
 	if c.err == nil {
-		c.text, c.err = q.AppendQuery(c.gen, c.text)
-		c.text = append(c.text, ";\n"...)
+		var text []byte
+		text, c.err = q.AppendQuery(c.gen, make([]byte, 0, 1024))
+		c.calls = append(c.calls, call{text: string(text)})
 	}
 }
 
-// Addf appends a statement with arguments, in bun's notation.
+// Addf appends a statement with arguments, in bun's notation. Without arguments the text may be several statements, and
+// stays as it is, question marks and all.
 func (c *Script) Addf(query string, args ...any) {
-	c.text = c.gen.AppendQuery(c.text, query, args...)
-	c.text = append(c.text, ";\n"...)
+	if len(args) > 0 {
+		query = string(c.gen.AppendQuery(make([]byte, 0, 1024), query, args...))
+	}
+	c.calls = append(c.calls, call{text: query})
+}
+
+// Call appends a Statement.
+func (c *Script) Call(st *Statement, args ...any) {
+	c.calls = append(c.calls, call{st: st, args: args})
 }
 
 // Run executes the script, after what Later put off, in the transaction in ctx, and returns how many rows its last
@@ -52,18 +69,14 @@ func (db *DB) Run(ctx context.Context, c *Script) (int64, error) {
 	if c.err != nil {
 		return 0, c.err
 	}
-	text := c.text
 	u := unitIn(ctx)
-	var run execer = db.writer
+	var run plain = db.writer.DB
+	calls := c.calls
 	if u != nil {
-		run = u.tx
-		if len(u.queued) > 0 {
-			text = append(u.queued, text...)
-			u.queued = nil
-		}
+		run = u.tx.Tx
+		calls = append(u.take(), calls...)
 	}
-	// No arguments: bun leaves a text without them as it is, question marks and all.
-	res, err := run.ExecContext(ctx, string(text))
+	res, err := db.exec(ctx, run, calls)
 	if err != nil {
 		return 0, Fault(err)
 	}
@@ -82,22 +95,46 @@ func (db *DB) Later(ctx context.Context, c *Script) error {
 		_, err := db.Run(ctx, c)
 		return err
 	}
-	u.queued = append(u.queued, c.text...)
+	u.queued = append(u.queued, c.calls...)
 	return nil
 }
 
-type execer interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+// exec makes calls in one round trip.
+func (db *DB) exec(ctx context.Context, run plain, calls []call) (sql.Result, error) {
+	if p, ok := db.pipeline(calls); ok {
+		return run.ExecContext(ctx, "", p)
+	}
+	return run.ExecContext(ctx, db.text(calls))
+}
+
+// pipeline says whether all calls can be made as they are, without writing them into a text.
+func (db *DB) pipeline(calls []call) (pipeline, bool) {
+	return calls, db.prepares && !slices.ContainsFunc(calls, func(c call) bool { return c.st == nil })
+}
+
+// text writes calls for the simple protocol, which takes several in one message.
+func (db *DB) text(calls []call) string {
+	gen := schema.NewQueryGen(db.writer.Dialect())
+	text := make([]byte, 0, 2048)
+	for _, c := range calls {
+		if c.text != "" {
+			text = append(text, c.text...)
+		} else {
+			text = gen.AppendQuery(text, c.st.text, literals(c.args)...)
+		}
+		text = append(text, ";\n"...)
+	}
+	return string(text)
 }
 
 // take hands over what Later put off.
-func (u *unit) take() string {
+func (u *unit) take() []call {
 	if u == nil {
-		return ""
+		return nil
 	}
-	text := string(u.queued)
+	calls := u.queued
 	u.queued = nil
-	return text
+	return calls
 }
 
 // flush executes what Later put off.
@@ -105,7 +142,7 @@ func (u *unit) flush(ctx context.Context) {
 	if len(u.queued) == 0 {
 		return
 	}
-	if _, err := u.tx.ExecContext(ctx, u.take()); err != nil {
+	if _, err := u.db.exec(ctx, u.tx.Tx, u.take()); err != nil {
 		u.broken = Fault(err)
 	}
 }

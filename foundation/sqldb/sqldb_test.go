@@ -208,7 +208,31 @@ func later(ctx context.Context, db *sqldb.DB, rows ...thing) error {
 	return db.Later(ctx, c)
 }
 
+var insertThing = sqldb.NewStatement("INSERT INTO things (id, amount) VALUES (?, ?)")
+
+// prepared is later with Statements, mixed with a text now and then.
+func prepared(mixed bool) func(ctx context.Context, db *sqldb.DB, rows ...thing) error {
+	return func(ctx context.Context, db *sqldb.DB, rows ...thing) error {
+		c := db.Script()
+		for i, row := range rows {
+			if mixed && (i+len(row.ID))%2 == 0 {
+				c.Addf("UPDATE things SET amount = 0 WHERE id = 'nobody?'")
+			}
+			c.Call(insertThing, row.ID, row.Amount)
+		}
+		return db.Later(ctx, c)
+	}
+}
+
 func TestLater(t *testing.T) {
+	for name, later := range map[string]func(ctx context.Context, db *sqldb.DB, rows ...thing) error{
+		"text": later, "statements": prepared(false), "mixed": prepared(true),
+	} {
+		t.Run(name, func(t *testing.T) { testLater(t, later) })
+	}
+}
+
+func testLater(t *testing.T, later func(ctx context.Context, db *sqldb.DB, rows ...thing) error) {
 	each(t, func(t *testing.T, ctx context.Context, db *sqldb.DB) {
 		if err := later(ctx, db, thing{ID: "alone", Amount: 1}); err != nil || count(t, ctx, db) != 1 {
 			t.Fatalf("without a transaction: %v", err)

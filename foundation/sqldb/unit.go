@@ -13,10 +13,11 @@ import (
 
 // unit is the transaction in a context.
 type unit struct {
+	db      *DB
 	tx      bun.Tx
 	failed  error    // a joined Do failed: the whole must not commit
 	after   []func() // run once it has committed
-	queued  []byte   // statements that Later put off
+	queued  []call   // what Later put off
 	broken  error    // they failed: the whole must not commit, and what failed after them did so for that
 	own     bool     // begun by Do, which commits it
 	flushes bool     // the connection sends what is queued with the commit
@@ -106,7 +107,7 @@ func (u *unit) visit(ctx context.Context, fn func(ctx context.Context) error) er
 }
 
 func (db *DB) once(ctx context.Context, fn func(ctx context.Context) error) (err error) {
-	u := &unit{own: true}
+	u := &unit{db: db, own: true}
 	inside := context.WithValue(ctx, unitKey{}, u)
 	tx, err := db.writer.BeginTx(inside, nil)
 	if err != nil {

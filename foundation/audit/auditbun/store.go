@@ -127,12 +127,20 @@ func (s *Store) Record(ctx context.Context, entries ...audit.Entry) error {
 	})
 }
 
+var insertOne = sqldb.NewStatement(`INSERT INTO audit_entries
+	(id, tenant, time, actor_id, subject_id, action, target_kind, target_id, reason, metadata, request_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+
 func (s *Store) insert(ctx context.Context, rows []row) error {
 	if len(rows) == 0 {
 		return nil
 	}
 	c := s.db.Script()
-	c.Add(c.NewInsert().Model(&rows))
+	if len(rows) == 1 { // as nearly always
+		r := rows[0]
+		c.Call(insertOne, r.ID, r.Tenant, r.Time, r.ActorID, r.SubjectID, r.Action, r.TargetKind, r.TargetID, r.Reason, r.Metadata, r.RequestID)
+	} else {
+		c.Add(c.NewInsert().Model(&rows))
+	}
 	return s.db.Later(ctx, c)
 }
 
