@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -21,7 +22,7 @@ type RelayConfig struct {
 	Batch    int           // events per Step; default 512
 	InFlight int           // subjects published at the same time; default 256
 	Lease    time.Duration // how long a crashed relay holds up its lanes; extended while it lives; default 30 s
-	Loops    int           // Steps that Run keeps going, so that one slow event holds up its lane only; default 2
+	Loops    int           // most Steps that Run has going, so that one slow event holds up its lane only; default 2
 	Poll     time.Duration // how often Run looks without being woken; default 1 s
 	Keep     time.Duration // how long sent events stay in the table; default 24 h
 
@@ -42,11 +43,14 @@ type RelayConfig struct {
 type Relay struct {
 	RelayConfig
 	kick    chan struct{} // a Step gave lanes back before its end
+	turn    chan struct{} // holds something while a Step may find all there is
+	atWork  atomic.Int32  // Steps of Run
 	watched relayWatch
 }
 
 const (
 	relayTick       = 100 * time.Millisecond // how often a Step that waits for slow events marks the others
+	relayTurn       = 20 * time.Millisecond  // how long a Step has Run to itself
 	relayFirstDelay = 100 * time.Millisecond
 	relayMaxDelay   = 5 * time.Second
 	settleTimeout   = 10 * time.Second
@@ -73,7 +77,7 @@ func NewRelay(c RelayConfig) (*Relay, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Relay{RelayConfig: c, kick: make(chan struct{}, 1), watched: watched}, nil
+	return &Relay{RelayConfig: c, kick: make(chan struct{}, 1), turn: make(chan struct{}, 1), watched: watched}, nil
 }
 
 func setDefault[T comparable](v *T, d T) {
@@ -270,7 +274,7 @@ func (r *Relay) Run(ctx context.Context) error {
 func (r *Relay) loop(ctx context.Context) {
 	delay := relayFirstDelay
 	for ctx.Err() == nil {
-		n, err := r.Step(ctx)
+		n, err := r.inTurn(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -286,6 +290,9 @@ func (r *Relay) loop(ctx context.Context) {
 			continue
 		}
 		delay = relayFirstDelay
+		if r.atWork.Load() > 0 { // what woke this loop is most likely in a lane of the other's
+			pause(ctx, relayTurn)
+		}
 		timer := time.NewTimer(r.Poll)
 		select {
 		case <-ctx.Done():
@@ -295,6 +302,23 @@ func (r *Relay) loop(ctx context.Context) {
 		}
 		timer.Stop()
 	}
+}
+
+// inTurn is a Step that the other loops leave alone for a moment: they would claim again and again what is just being
+// published, and only a slow event needs another to go on beside it.
+func (r *Relay) inTurn(ctx context.Context) (int, error) {
+	select {
+	case r.turn <- struct{}{}:
+	case <-ctx.Done():
+		return 0, nil
+	}
+	next := sync.OnceFunc(func() { <-r.turn })
+	defer next()
+	r.atWork.Add(1)
+	defer r.atWork.Add(-1)
+	timer := time.AfterFunc(relayTurn, next)
+	defer timer.Stop()
+	return r.Step(ctx)
 }
 
 // Sweep deletes up to limit events that were sent longer than Keep ago. Run calls it once a minute.

@@ -2,6 +2,7 @@ package outboxbun
 
 import (
 	"context"
+	"database/sql"
 	"slices"
 	"strings"
 	"time"
@@ -17,17 +18,8 @@ func (s *Store) Mark(ctx context.Context, handler string, eventIDs ...string) ([
 	sorted := slices.Clone(eventIDs) // two transactions that share events must not wait for each other
 	slices.Sort(sorted)
 	sorted = slices.Compact(sorted)
-	args := make([]any, 0, 3*len(sorted))
-	now := sqldb.At(s.db.Clock())
-	for _, id := range sorted {
-		args = append(args, handler, id, now)
-	}
-	var q strings.Builder
-	q.WriteString("INSERT INTO transport_inbox (handler, event_id, handled_at) VALUES ")
-	values(&q, "(?, ?, ?)", len(sorted))
-	q.WriteString(" ON CONFLICT DO NOTHING RETURNING event_id")
-	var inserted []string
-	if err := s.db.IDB(ctx).NewRaw(q.String(), args...).Scan(ctx, &inserted); err != nil {
+	inserted, err := s.mark(ctx, handler, sorted)
+	if err != nil {
 		return nil, sqldb.Fault(err)
 	}
 	isNew := make(map[string]bool, len(inserted))
@@ -42,6 +34,40 @@ func (s *Store) Mark(ctx context.Context, handler string, eventIDs ...string) ([
 		}
 	}
 	return fresh, nil
+}
+
+var markAll = sqldb.NewStatement(`INSERT INTO transport_inbox (handler, event_id, handled_at)
+SELECT CAST(? AS text), id, CAST(? AS timestamptz) FROM unnest(CAST(? AS text[])) AS id ON CONFLICT DO NOTHING RETURNING event_id`)
+
+// mark returns the ids that were not there.
+func (s *Store) mark(ctx context.Context, handler string, ids []string) (inserted []string, err error) {
+	now := sqldb.At(s.db.Clock())
+	var rows *sql.Rows
+	if s.db.IsPostgres() {
+		rows, err = s.db.Query(ctx, markAll, handler, now, ids)
+	} else {
+		var q strings.Builder
+		q.WriteString("INSERT INTO transport_inbox (handler, event_id, handled_at) VALUES ")
+		values(&q, "(?, ?, ?)", len(ids))
+		q.WriteString(" ON CONFLICT DO NOTHING RETURNING event_id")
+		args := make([]any, 0, 3*len(ids))
+		for _, id := range ids {
+			args = append(args, handler, id, now)
+		}
+		rows, err = s.db.IDB(ctx).QueryContext(ctx, q.String(), args...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		inserted = append(inserted, id)
+	}
+	return inserted, rows.Err()
 }
 
 // PruneInbox implements transport.Inbox.

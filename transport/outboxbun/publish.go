@@ -122,12 +122,18 @@ func values(b *strings.Builder, tuple string, n int) {
 	}
 }
 
-// insertOne is insertPostgres for the usual case, without planning it anew.
+// publishOne is insertPostgres for the usual case, without planning it anew.
+var publishOne = sqldb.NewStatement(`WITH next AS (
+	INSERT INTO transport_subjects AS s (tenant, subject, sequence) VALUES (?, ?, 1)
+	ON CONFLICT (tenant, subject) DO UPDATE SET sequence = s.sequence + 1 RETURNING s.tenant, s.subject, s.sequence
+)
+INSERT INTO transport_outbox (id, lane, tenant, subject, sequence, type, time, data, trace)
+SELECT ?, ?, next.tenant, next.subject, next.sequence, ?, ?, ?, ? FROM next`)
+
 func (s *Store) insertOne(ctx context.Context, ev transport.Event) error {
 	k := keyOf(ev)
 	c := s.db.Script()
-	c.Addf("SELECT transport_publish(?, ?, ?, ?, ?, ?, ?, ?)",
-		ev.ID, lane(k.tenant, k.subject), k.tenant, k.subject, ev.Type, sqldb.At(ev.Time), encoded(ev), ev.Trace)
+	c.Call(publishOne, k.tenant, k.subject, ev.ID, lane(k.tenant, k.subject), ev.Type, sqldb.At(ev.Time), encoded(ev), ev.Trace)
 	return s.db.Later(ctx, c)
 }
 

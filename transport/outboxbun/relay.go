@@ -2,38 +2,39 @@ package outboxbun
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/dialect/pgdialect"
 
-	"github.com/renkei-go/renkei/foundation/identity"
 	"github.com/renkei-go/renkei/foundation/sqldb"
 	"github.com/renkei-go/renkei/transport"
 )
 
-type outboxRow struct {
-	Position int64
-	Lane     int
-	ID       string
-	Tenant   string
-	Subject  string
-	Sequence int64
-	Type     string
-	Time     sqldb.Time
-	Data     string
-	Trace    string
-}
+const columns = "position, lane, id, tenant, subject, sequence, type, time, data, trace"
 
-func (r outboxRow) claimed() transport.Claimed {
-	return transport.Claimed{Position: r.Position, Lane: r.Lane, Event: transport.Event{
-		ID: r.ID, Type: r.Type, Tenant: identity.TenantID(r.Tenant), Subject: r.Subject, Time: r.Time.Time,
-		Sequence: r.Sequence, Data: json.RawMessage(r.Data), Trace: r.Trace,
-	}}
+// read returns the events of a query for columns. It scans by hand: this is where a claim spends its time.
+func read(rows *sql.Rows, err error) ([]transport.Claimed, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var out []transport.Claimed
+	for rows.Next() {
+		var c transport.Claimed
+		var at sqldb.Time
+		var data string
+		ev := &c.Event
+		if err := rows.Scan(&c.Position, &c.Lane, &ev.ID, &ev.Tenant, &ev.Subject, &ev.Sequence, &ev.Type, &at, &data, &ev.Trace); err != nil {
+			return nil, err
+		}
+		ev.Time, ev.Data = at.Time, json.RawMessage(data)
+		out = append(out, c)
+	}
+	return out, rows.Err()
 }
 
 // Claim implements transport.OutboxStore.
@@ -46,46 +47,28 @@ func (s *Store) Claim(ctx context.Context, limit int, lease time.Duration) (tran
 	return c, sqldb.Fault(err)
 }
 
+var claimFrom = sqldb.NewStatement("SELECT " + columns + " FROM transport_claim(?, ?, ?, ?, ?, ?)")
+
 func (s *Store) claimPostgres(ctx context.Context, limit int, lease time.Duration) (transport.Claim, error) {
-	from, err := s.floor.from(ctx, s.firstUnsent)
+	from, err := s.floor.from(ctx, s.look)
 	if err != nil {
 		return transport.Claim{}, err
 	}
 	token := uuid.NewString()
-	claim := func(from int64) (rows []outboxRow, err error) {
-		err = s.db.IDB(ctx).NewRaw("SELECT position, lane, id, tenant, subject, sequence, type, time, data, trace FROM transport_claim(?, ?, ?, ?, ?, ?)",
-			from, limit, token, interval(lease), interval(s.db.Offset()), relaxed(ctx)).Scan(ctx, &rows)
-		return rows, err
-	}
-	rows, err := claim(from)
-	if err == nil && len(rows) == 0 && from > 0 {
-		rows, err = claim(0) // nothing new, so there is time for what may have come late
-	}
-	return claimed(token, rows), err
+	events, err := read(s.db.Query(ctx, claimFrom, from, limit, token, lease, s.db.Offset(), relaxed(ctx)))
+	return transport.Claim{Token: token, Events: events}, err
 }
 
-// firstUnsent returns the position of the first unsent event, or 0.
-func (s *Store) firstUnsent(ctx context.Context) (position int64, err error) {
-	err = s.db.IDB(ctx).NewRaw("SELECT COALESCE(min(position), 0) FROM transport_outbox WHERE sent_at IS NULL").Scan(ctx, &position)
-	return position, err
+// look sees the first unsent event from a position on, and which transactions are open.
+func (s *Store) look(ctx context.Context, from int64) (l look, err error) {
+	err = s.db.IDB(ctx).NewRaw(`SELECT (SELECT COALESCE(min(position), 0) FROM transport_outbox WHERE sent_at IS NULL AND position >= ?),
+		pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint FROM pg_current_snapshot() AS s`, from).Scan(ctx, &l.first, &l.oldest, &l.next)
+	return l, err
 }
 
 // relaxed says whether a claim or a mark may be lost in a power cut, so that it need not wait for the disk: not in a
 // caller's transaction, which may hold more.
 func relaxed(ctx context.Context) bool { return !sqldb.InTx(ctx) }
-
-// interval is a duration as PostgreSQL reads it.
-func interval(d time.Duration) string {
-	return strconv.FormatInt(d.Microseconds(), 10) + " microseconds"
-}
-
-func claimed(token string, rows []outboxRow) transport.Claim {
-	c := transport.Claim{Token: token, Events: make([]transport.Claimed, len(rows))}
-	for i, r := range rows {
-		c.Events[i] = r.claimed()
-	}
-	return c
-}
 
 func (s *Store) claimSQLite(ctx context.Context, limit int, lease time.Duration) (claim transport.Claim, err error) {
 	err = s.db.Do(ctx, func(ctx context.Context) error {
@@ -101,15 +84,14 @@ func (s *Store) claimSQLite(ctx context.Context, limit int, lease time.Duration)
 		if len(leased) == 0 {
 			return nil
 		}
-		var rows []outboxRow
-		if err := db.NewRaw("SELECT position, lane, id, tenant, subject, sequence, type, time, data, trace FROM "+unsent+
-			" WHERE sent_at IS NULL AND lane IN (?) ORDER BY position LIMIT ?", bun.List(leased), limit).Scan(ctx, &rows); err != nil {
+		claim.Token = token
+		if claim.Events, err = read(db.QueryContext(ctx, "SELECT "+columns+" FROM "+unsent+
+			" WHERE sent_at IS NULL AND lane IN (?) ORDER BY position LIMIT ?", bun.List(leased), limit)); err != nil {
 			return err
 		}
-		for _, r := range rows {
-			leased = slices.DeleteFunc(leased, func(l int) bool { return l == r.Lane })
+		for _, c := range claim.Events {
+			leased = slices.DeleteFunc(leased, func(l int) bool { return l == c.Lane })
 		}
-		claim = claimed(token, rows)
 		return s.free(ctx, token, leased)
 	})
 	return claim, err
@@ -139,12 +121,12 @@ func (s *Store) free(ctx context.Context, token string, lanes []int) error {
 	return err
 }
 
+var settle = sqldb.NewStatement("SELECT transport_settle(?, ?, ?, ?, ?, ?)")
+
 // Settle implements transport.OutboxStore.
 func (s *Store) Settle(ctx context.Context, token string, sent []int64, done []int, lease time.Duration) error {
 	if s.db.IsPostgres() {
-		_, err := s.db.IDB(ctx).ExecContext(ctx, "SELECT transport_settle(?, ?, ?, ?, ?, ?)",
-			token, pgdialect.Array(sent), pgdialect.Array(done), interval(lease), interval(s.db.Offset()), relaxed(ctx))
-		return sqldb.Fault(err)
+		return s.db.Exec(ctx, settle, token, sent, done, lease, s.db.Offset(), relaxed(ctx))
 	}
 	return s.db.Do(ctx, func(ctx context.Context) error {
 		db := s.db.IDB(ctx)

@@ -3,21 +3,6 @@
 -- which costs PostgreSQL more than to execute them. Each has one index that serves it, because a plan that was made while
 -- the table was empty must not be ruinous when it is not.
 
--- transport_publish stores the one event of a transaction, as nearly all have. The counter's row lock is held before the
--- position is drawn, so that the positions of a subject are in the order of its sequence.
--- +goose StatementBegin
-CREATE FUNCTION transport_publish(p_id text, p_lane integer, p_tenant text, p_subject text, p_type text, p_time timestamptz, p_data json, p_trace text)
-RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-	next bigint;
-BEGIN
-	INSERT INTO transport_subjects AS s (tenant, subject, sequence) VALUES (p_tenant, p_subject, 1)
-	ON CONFLICT (tenant, subject) DO UPDATE SET sequence = s.sequence + 1 RETURNING s.sequence INTO next;
-	INSERT INTO transport_outbox (id, lane, tenant, subject, sequence, type, time, data, trace)
-	VALUES (p_id, p_lane, p_tenant, p_subject, next, p_type, p_time, p_data, p_trace);
-END $$;
--- +goose StatementEnd
-
 -- transport_claim leases the free lanes of the first unsent events from a position on, reads these, and gives lanes back
 -- that none of them is in. Its settings have the first unsent rows read off the index in its order: while statistics lag behind a growing
 -- backlog the planner would rather collect all of it and sort, for every batch anew. With p_relaxed the transaction does
@@ -84,4 +69,3 @@ END $$;
 -- +goose Down
 DROP FUNCTION transport_settle;
 DROP FUNCTION transport_claim;
-DROP FUNCTION transport_publish;
