@@ -234,6 +234,7 @@ func (d *dispatch) choose(ctx context.Context, f found) error {
 	if len(rooms) == 0 {
 		d.looking = false
 		d.stopping = d.stopping || d.once
+		d.breathe()
 		return nil
 	}
 	go func() { d.taken <- d.e.claim(ctx, f, rooms, noted) }()
@@ -268,12 +269,18 @@ func (d *dispatch) accept(ctx context.Context, t taken) error {
 	if !t.again.IsZero() {
 		d.later.Reset(max(t.again.Sub(t.now), time.Millisecond))
 	}
-	if n < d.e.cfg.Batch/4 && d.inHand > 0 {
-		// No backlog: let a few come together when there is much to do, so that claims do not eat the machine.
+	if n < d.e.cfg.Batch/4 {
+		d.breathe()
+	}
+	return nil
+}
+
+// breathe lets a few come together when there is much to do and no backlog, so that claims do not eat the machine.
+func (d *dispatch) breathe() {
+	if d.inHand > 0 {
 		d.pausing = true
 		d.pause.Reset(min(rest, time.Duration(d.inHand)*100*time.Microsecond))
 	}
-	return nil
 }
 
 // failed ends a Step, and lets a Run try again at the next poll.

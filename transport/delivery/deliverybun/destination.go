@@ -16,7 +16,7 @@ import (
 const destinations = `SELECT lane, failures, failing_since, last_error, warned, trips, held_until, disabled_at, disabled_reason,
 	limit_per_second, limit_burst, limit_at FROM delivery_destinations `
 
-func (s *Store) destinations(ctx context.Context, db queryer, where string, args ...any) ([]delivery.Destination, error) {
+func (s *Store) destinations(ctx context.Context, db bun.IDB, where string, args ...any) ([]delivery.Destination, error) {
 	rows, err := db.QueryContext(ctx, destinations+where, args...)
 	if err != nil {
 		return nil, sqldb.Fault(err)
@@ -126,9 +126,9 @@ func (s *Store) Dead(ctx context.Context, l delivery.Lane, since time.Time, limi
 	if s.db.IsPostgres() {
 		query += " FOR UPDATE"
 	}
-	ids, err := s.strings(ctx, s.db.IDB(ctx), query, lane(l), sqldb.At(since), limit)
+	ids, err := texts(s.db.IDB(ctx).QueryContext(ctx, query, lane(l), sqldb.At(since), limit))
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
-	return s.deliveries(ctx, s.db.IDB(ctx), selected+"WHERE d.id IN (?) ORDER BY d.finished_at, d.id", bun.List(ids))
+	return deliveries(s.db.IDB(ctx).QueryContext(ctx, selected+"WHERE d.id IN (?) ORDER BY d.finished_at, d.id", bun.List(ids)))
 }

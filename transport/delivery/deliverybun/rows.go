@@ -39,9 +39,8 @@ const columns = `d.id, d.tenant, d.kind, d.destination, d.dedupe_key, d.subject,
 
 const selected = "SELECT " + columns + " FROM deliveries AS d LEFT JOIN delivery_queue AS q ON q.id = d.id "
 
-// deliveries runs a query for columns. It scans by hand: this is where a claim spends its time.
-func (s *Store) deliveries(ctx context.Context, db queryer, query string, args ...any) ([]delivery.Delivery, error) {
-	rows, err := db.QueryContext(ctx, query, args...)
+// deliveries reads the rows of a query for columns. It scans by hand: this is where a claim spends its time.
+func deliveries(rows *sql.Rows, err error) ([]delivery.Delivery, error) {
 	if err != nil {
 		return nil, sqldb.Fault(err)
 	}
@@ -72,13 +71,8 @@ func (s *Store) deliveries(ctx context.Context, db queryer, query string, args .
 	return out, sqldb.Fault(rows.Err())
 }
 
-type queryer interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
-// strings runs a query for one text column.
-func (s *Store) strings(ctx context.Context, db queryer, query string, args ...any) ([]string, error) {
-	rows, err := db.QueryContext(ctx, query, args...)
+// texts reads the rows of a query for one text column.
+func texts(rows *sql.Rows, err error) ([]string, error) {
 	if err != nil {
 		return nil, sqldb.Fault(err)
 	}

@@ -65,83 +65,50 @@ func (s *Store) Insert(ctx context.Context, ds []delivery.Delivery) error {
 	})
 }
 
-// insert writes deliveries and their places in the queue in one round trip, and on PostgreSQL in one statement. With a
-// key in play the queue takes only what the table let in.
+// insert writes deliveries and their places in the queue in one round trip. With a key in play the queue takes only what
+// the table let in.
 func (s *Store) insert(ctx context.Context, ds []delivery.Delivery) error {
-	keyed := false
-	var open, dead []delivery.Delivery
+	put := s.db.Script()
+	if s.db.IsPostgres() {
+		s.insertPostgres(put, ds)
+	} else {
+		s.insertSQLite(ctx, put, ds)
+	}
+	c := s.script(ctx)
+	var taken []string
+	var dead []delivery.Delivery
 	for _, d := range ds {
-		keyed = keyed || d.Key != ""
-		if !d.State.Final() {
-			open = append(open, d)
-		}
 		if d.State == delivery.Dead {
 			dead = append(dead, d)
 		}
-	}
-	joined := s.db.IsPostgres() && len(open) > 0
-	c := s.script(ctx)
-	if joined {
-		c.add("WITH d AS (")
-	}
-	c.add(`INSERT INTO deliveries (id, tenant, kind, destination, dedupe_key, subject, event_id, order_key, payload, state, attempts,
-		max_attempts, last_error, created_at, finished_at, resend_of, resent_by, trace) VALUES `)
-	c.list(len(ds), "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", func(i int) []any {
-		d := ds[i]
-		if !d.State.Final() {
-			d.State = delivery.Pending // the queue knows whether it is leased
-		}
-		return []any{
-			d.ID, string(d.Tenant), d.Kind, d.Destination, nullable(d.Key), d.Subject, d.EventID, d.OrderKey, string(d.Payload),
-			string(d.State), d.Attempts, d.MaxAttempts, d.LastError, sqldb.At(d.CreatedAt), sqldb.At(d.FinishedAt), d.ResendOf, d.ResentBy,
-			d.Trace,
-		}
-	})
-	if keyed {
-		c.add(" ON CONFLICT (tenant, kind, dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING")
-	}
-	inserted := "deliveries"
-	if joined {
-		inserted = "d"
-		c.add(" RETURNING id) ")
-	} else {
-		c.add(";\n")
-	}
-	if len(open) > 0 {
-		s.wait(c, open, keyed, inserted)
-	}
-	c.bury(dead)
-	var taken []string
-	for _, d := range ds {
 		if d.ResendOf != "" {
 			taken = append(taken, d.ResendOf)
 		}
 	}
+	c.bury(dead)
 	if len(taken) > 0 {
 		c.add("UPDATE delivery_dead SET resent = 1 WHERE id IN (?);\n", bun.List(taken))
 	}
-	return s.later(ctx, c)
+	if len(c.text) > 0 {
+		put.Addf(string(c.text))
+	}
+	return s.db.Later(ctx, put)
 }
 
-// wait appends the places in the queue, those only that are in the inserted table when that may lack some.
-func (s *Store) wait(c *script, open []delivery.Delivery, keyed bool, inserted string) {
-	c.add("INSERT INTO delivery_queue (id, lane, kind, order_key, next_attempt_at, attempts, lease_token, leased_until) ")
-	if keyed {
-		c.add("SELECT * FROM (")
+// stored is the state in the table: the queue knows whether a delivery is leased.
+func stored(s delivery.State) delivery.State {
+	if s.Final() {
+		return s
 	}
-	c.add("VALUES ")
-	c.list(len(open), "(?,?,?,?,"+s.instant()+",?,"+s.text()+","+s.instant()+")", func(i int) []any {
-		d := open[i]
-		next, lease := d.NextAttemptAt, time.Time{}
-		if d.LeaseToken != "" {
-			lease = next
-		}
-		return []any{d.ID, lane(d.Lane()), d.Kind, d.OrderKey, sqldb.At(next), d.Attempts, nullable(d.LeaseToken), sqldb.At(lease)}
-	})
-	if keyed {
-		c.add(") AS v WHERE v.column1 IN (SELECT id FROM " + inserted + ")")
+	return delivery.Pending
+}
+
+// leaseEnd is zero when nobody has the delivery.
+func leaseEnd(d delivery.Delivery) time.Time {
+	if d.LeaseToken == "" {
+		return time.Time{}
 	}
-	c.add(";\n")
+	return d.NextAttemptAt
 }
 
 // bury appends the list of dead letters.
@@ -157,28 +124,6 @@ func (c *script) bury(dead []delivery.Delivery) {
 	c.add(";\n")
 }
 
-// instant and text are placeholders that give NULL a type on PostgreSQL. SQLite has no such types.
-func (s *Store) instant() string {
-	if s.db.IsPostgres() {
-		return "?::timestamptz"
-	}
-	return "?"
-}
-
-func (s *Store) text() string {
-	if s.db.IsPostgres() {
-		return "?::text"
-	}
-	return "?"
-}
-
-func nullable(text string) any {
-	if text == "" {
-		return nil
-	}
-	return text
-}
-
 // Get implements delivery.Jobs.
 func (s *Store) Get(ctx context.Context, tenant identity.TenantID, id string) (delivery.Delivery, error) {
 	return s.one(ctx, "WHERE d.tenant = ? AND d.id = ?", string(tenant), id)
@@ -190,7 +135,7 @@ func (s *Store) ByKey(ctx context.Context, tenant identity.TenantID, kind, key s
 }
 
 func (s *Store) one(ctx context.Context, where string, args ...any) (delivery.Delivery, error) {
-	ds, err := s.deliveries(ctx, s.db.Reader(ctx), selected+where, args...)
+	ds, err := deliveries(s.db.Reader(ctx).QueryContext(ctx, selected+where, args...))
 	if err != nil {
 		return delivery.Delivery{}, err
 	}
@@ -205,8 +150,8 @@ func (s *Store) Known(ctx context.Context, tenant identity.TenantID, kind string
 	if len(keys) == 0 {
 		return nil, nil
 	}
-	return s.strings(ctx, s.db.Reader(ctx), "SELECT dedupe_key FROM deliveries WHERE tenant = ? AND kind = ? AND dedupe_key IN (?)",
-		string(tenant), kind, bun.List(keys))
+	return texts(s.db.Reader(ctx).QueryContext(ctx, "SELECT dedupe_key FROM deliveries WHERE tenant = ? AND kind = ? AND dedupe_key IN (?)",
+		string(tenant), kind, bun.List(keys)))
 }
 
 // place is where a page of the list ends.
@@ -240,7 +185,7 @@ func (s *Store) List(ctx context.Context, tenant identity.TenantID, f delivery.F
 		c.add(" AND (d.created_at, d.id) < (?, ?)", sqldb.At(time.UnixMicro(after.Created)), after.ID)
 	}
 	c.add(" ORDER BY d.created_at DESC, d.id DESC LIMIT ?", p.Size()+1)
-	ds, err := s.deliveries(ctx, s.db.Reader(ctx), string(c.text))
+	ds, err := deliveries(s.db.Reader(ctx).QueryContext(ctx, string(c.text)))
 	if err != nil {
 		return page.Page[delivery.Delivery]{}, err
 	}
@@ -251,8 +196,8 @@ func (s *Store) List(ctx context.Context, tenant identity.TenantID, f delivery.F
 
 // ByEvent implements delivery.Jobs.
 func (s *Store) ByEvent(ctx context.Context, tenant identity.TenantID, kind string, eventIDs []string) ([]delivery.Delivery, error) {
-	return s.deliveries(ctx, s.db.Reader(ctx), selected+"WHERE d.tenant = ? AND d.kind = ? AND d.event_id <> '' AND d.event_id IN (?) ORDER BY d.created_at, d.id",
-		string(tenant), kind, bun.List(eventIDs))
+	return deliveries(s.db.Reader(ctx).QueryContext(ctx, selected+"WHERE d.tenant = ? AND d.kind = ? AND d.event_id <> '' AND d.event_id IN (?) ORDER BY d.created_at, d.id",
+		string(tenant), kind, bun.List(eventIDs)))
 }
 
 // old finds what was finished before a time. It was created before that, too, and the index of the list knows when, for
@@ -278,7 +223,7 @@ func (s *Store) Prune(ctx context.Context, t time.Time, limit int) (int, error) 
 				return err
 			}
 		}
-		ids, err := s.strings(ctx, s.db.IDB(ctx), old, sqldb.At(t), sqldb.At(t), limit)
+		ids, err := texts(s.db.IDB(ctx).QueryContext(ctx, old, sqldb.At(t), sqldb.At(t), limit))
 		if pruned = len(ids); err != nil || pruned == 0 {
 			return err
 		}

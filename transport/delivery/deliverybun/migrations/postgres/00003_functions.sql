@@ -47,12 +47,15 @@ END $$;
 -- transaction does not wait for the disk.
 -- +goose StatementBegin
 CREATE FUNCTION delivery_claim(p_lanes text[], p_most integer[], p_kinds text[], p_ordered text[], p_window integer,
-	p_at timestamptz, p_until timestamptz, p_token text) RETURNS TABLE (delivery deliveries, place delivery_queue)
+	p_at timestamptz, p_until timestamptz, p_token text)
+RETURNS TABLE (id text, tenant text, kind text, destination text, dedupe_key text, subject text, event_id text, order_key text, payload text,
+	state text, attempts integer, max_attempts integer, last_error text, created_at timestamptz, finished_at timestamptz, resend_of text,
+	resent_by text, trace text, tries integer, next_attempt_at timestamptz, lease_token text, leased_until timestamptz)
 LANGUAGE plpgsql SET enable_sort = off SET enable_bitmapscan = off SET enable_seqscan = off SET enable_hashjoin = off
 SET enable_mergejoin = off SET enable_material = off SET jit = off AS $$
+#variable_conflict use_column
 DECLARE
 	picked tid[];
-	spot tid;
 BEGIN
 	PERFORM set_config('synchronous_commit', 'off', true);
 	IF p_ordered = '{}' THEN
@@ -73,19 +76,71 @@ BEGIN
 				WHERE e.lane = w.lane AND e.order_key = w.order_key AND e.order_key <> '' AND e.kind = w.kind ORDER BY e.seq LIMIT 1
 			) LIMIT room.most
 		) AS p;
+		-- They are not locked yet, and another claim may just be taking them.
+		SELECT array_agg(p.ctid) INTO picked FROM (
+			SELECT q.ctid FROM delivery_queue AS q WHERE q.ctid = ANY (picked) AND (q.leased_until IS NULL OR q.leased_until <= p_at)
+			FOR UPDATE SKIP LOCKED
+		) AS p;
 	END IF;
-	FOREACH spot IN ARRAY COALESCE(picked, '{}') LOOP
-		IF p_ordered <> '{}' THEN -- it is not locked yet, and another claim may just be taking it
-			PERFORM 1 FROM delivery_queue AS q WHERE q.ctid = spot AND (q.leased_until IS NULL OR q.leased_until <= p_at) FOR UPDATE SKIP LOCKED;
-			CONTINUE WHEN NOT FOUND;
-		END IF;
-		UPDATE delivery_queue AS q SET attempts = q.attempts + 1, lease_token = p_token, leased_until = p_until WHERE q.ctid = spot RETURNING q.* INTO place;
-		SELECT d.* INTO delivery FROM deliveries AS d WHERE d.id = place.id;
-		RETURN NEXT;
-	END LOOP;
+	RETURN QUERY
+	WITH place AS (
+		UPDATE delivery_queue AS q SET attempts = q.attempts + 1, lease_token = p_token, leased_until = p_until
+		WHERE q.ctid = ANY (picked) RETURNING q.id, q.seq, q.attempts, q.next_attempt_at
+	)
+	SELECT d.id, d.tenant, d.kind, d.destination, d.dedupe_key, d.subject, d.event_id, d.order_key, d.payload, d.state, d.attempts,
+		d.max_attempts, d.last_error, d.created_at, d.finished_at, d.resend_of, d.resent_by, d.trace, p.attempts, p.next_attempt_at, p_token, p_until
+	FROM place AS p JOIN deliveries AS d ON d.id = p.id ORDER BY p.next_attempt_at, p.seq;
+END $$;
+-- +goose StatementEnd
+
+-- delivery_insert adds deliveries, and those that are pending to the queue as well, without those whose key is there.
+-- +goose StatementBegin
+CREATE FUNCTION delivery_insert(p_id text[], p_tenant text[], p_kind text[], p_destination text[], p_key text[], p_subject text[],
+	p_event text[], p_order text[], p_payload text[], p_state text[], p_attempts integer[], p_most integer[], p_error text[],
+	p_created timestamptz[], p_finished timestamptz[], p_resend_of text[], p_resent_by text[], p_trace text[],
+	p_lane text[], p_next timestamptz[], p_token text[], p_until timestamptz[])
+RETURNS void LANGUAGE plpgsql SET enable_nestloop = off SET enable_mergejoin = off SET jit = off AS $$
+BEGIN
+	WITH d AS (
+		INSERT INTO deliveries (id, tenant, kind, destination, dedupe_key, subject, event_id, order_key, payload, state, attempts, max_attempts,
+			last_error, created_at, finished_at, resend_of, resent_by, trace)
+		SELECT * FROM unnest(p_id, p_tenant, p_kind, p_destination, p_key, p_subject, p_event, p_order, p_payload, p_state, p_attempts, p_most,
+			p_error, p_created, p_finished, p_resend_of, p_resent_by, p_trace)
+		ON CONFLICT (tenant, kind, dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING RETURNING id
+	)
+	INSERT INTO delivery_queue (id, lane, kind, order_key, next_attempt_at, attempts, lease_token, leased_until)
+	SELECT v.id, v.lane, v.kind, v.order_key, v.next_at, v.attempts, v.token, v.until
+	FROM unnest(p_id, p_lane, p_kind, p_order, p_next, p_attempts, p_token, p_until, p_state)
+		AS v (id, lane, kind, order_key, next_at, attempts, token, until, state)
+	WHERE v.state = 'pending' AND v.id IN (SELECT d.id FROM d);
+END $$;
+-- +goose StatementEnd
+
+-- delivery_finish ends deliveries whose lease still has its token, and returns their ids.
+-- +goose StatementBegin
+CREATE FUNCTION delivery_finish(p_id text[], p_token text[], p_state text[], p_attempts integer[], p_finished timestamptz[], p_error text[],
+	p_started timestamptz[], p_us bigint[], p_status integer[], p_response text[])
+RETURNS SETOF text LANGUAGE plpgsql SET enable_sort = off SET enable_bitmapscan = off SET enable_seqscan = off SET enable_hashjoin = off
+SET enable_mergejoin = off SET enable_material = off SET jit = off AS $$
+DECLARE
+	held text[];
+BEGIN
+	WITH gone AS (
+		DELETE FROM delivery_queue AS q USING unnest(p_id, p_token) AS o (id, token)
+		WHERE q.id = o.id AND q.lease_token = o.token RETURNING q.id
+	)
+	SELECT array_agg(gone.id) INTO held FROM gone;
+	UPDATE deliveries AS d SET state = o.state, attempts = o.attempts, finished_at = o.finished, last_error = o.error,
+		attempt_started_at = o.started, attempt_us = o.us, attempt_status = o.status, attempt_response = o.response
+	FROM unnest(p_id, p_state, p_attempts, p_finished, p_error, p_started, p_us, p_status, p_response)
+		AS o (id, state, attempts, finished, error, started, us, status, response)
+	WHERE d.id = o.id AND o.id = ANY (held);
+	RETURN QUERY SELECT unnest(held);
 END $$;
 -- +goose StatementEnd
 -- +goose Down
+DROP FUNCTION delivery_finish;
+DROP FUNCTION delivery_insert;
 DROP FUNCTION delivery_claim;
 DROP FUNCTION delivery_due;
 ALTER TABLE delivery_destinations
