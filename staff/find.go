@@ -103,7 +103,7 @@ func (s *Service) Provision(ctx context.Context, by identity.Principal, e Edit) 
 		return View{}, err
 	}
 	p := e.apply(Person{Active: true})
-	if err := mayEdit(by, Person{}, p); err != nil {
+	if err := mayEdit(by, Person{}, p, e); err != nil {
 		return View{}, err
 	}
 	err := s.InTurn(ctx, by.Tenant, func(ctx context.Context) (err error) {

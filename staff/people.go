@@ -3,6 +3,7 @@ package staff
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -75,6 +76,20 @@ func (e Edit) apply(p Person) Person {
 	return p
 }
 
+// hidden returns the fields that the edit gives and that groups do not let see; directory fields only an administrator sees.
+func (e Edit) hidden(groups Groups, admin bool) []string {
+	var names []string
+	given := reflect.ValueOf(e)
+	for i := range given.NumField() {
+		name, _, _ := strings.Cut(given.Type().Field(i).Tag.Get("json"), ",")
+		g, shown := GroupOf(name)
+		if !given.Field(i).IsNil() && (shown && !groups.Has(g) || !shown && !admin) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 func give[T any](to, from *T) {
 	if from != nil {
 		*to = *from
@@ -88,7 +103,7 @@ func (s *Service) Create(ctx context.Context, by identity.Principal, e Edit) (Vi
 		return View{}, err
 	}
 	p := e.apply(Person{Active: true})
-	if err := mayEdit(by, Person{}, p); err != nil {
+	if err := mayEdit(by, Person{}, p, e); err != nil {
 		return View{}, err
 	}
 	err := s.cfg.Store.Do(ctx, func(ctx context.Context) error {
@@ -176,15 +191,17 @@ func (s *Service) free(ctx context.Context, tenant identity.TenantID, p Person) 
 	return nil
 }
 
-// mayEdit says whether by may make the one person of the other: roles and groups grant rights, so only an administrator
-// gives them, and a key writes only what it reads.
-func mayEdit(by identity.Principal, old, p Person) error {
+// mayEdit says whether by may make the one person of the other by the edit: roles and groups grant rights, so only an
+// administrator gives them, and a key writes only what it reads. A value that is the present one is refused like another,
+// lest whoever may not read it find it out by trying.
+func mayEdit(by identity.Principal, old, p Person, e Edit) error {
 	groups, admin := GroupsOf(by), mayChange(by)
-	for _, name := range changed(old, p) {
-		if (name == "roles" || name == "groups" || name == "user_id") && !admin {
+	for _, name := range append(e.hidden(groups, admin), changed(old, p)...) {
+		g, shown := GroupOf(name)
+		if (!shown || name == "user_id") && !admin {
 			return ErrForbidden
 		}
-		if g, shown := GroupOf(name); shown && !groups.Has(g) {
+		if shown && !groups.Has(g) {
 			return ErrFieldForbidden.With("field", name)
 		}
 	}
@@ -214,7 +231,7 @@ func (s *Service) Update(ctx context.Context, by identity.Principal, id, version
 		if old.UserID != "" && p.UserID != old.UserID {
 			return fault.InvalidField("user_id", "cannot be changed")
 		}
-		if err := mayEdit(by, old, p); err != nil {
+		if err := mayEdit(by, old, p, e); err != nil {
 			return err
 		}
 		if p, err = s.ready(ctx, by.Tenant, p, e.LineManagerID != nil && p.LineManagerID != old.LineManagerID); err != nil {
