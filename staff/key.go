@@ -35,6 +35,8 @@ type Key struct {
 	LastUsedAt   time.Time // to the minute
 	LastUsedFrom string
 	OldUntil     time.Time // until when the secret before the present one is good too
+	Allowance    int       // how many people it may deactivate beyond Config.Deactivations
+	AllowedUntil time.Time // and until when
 	CreatedBy    string
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
@@ -229,7 +231,7 @@ func (s *Service) RotateKey(ctx context.Context, by identity.Principal, id int64
 		overlap = s.cfg.KeyOverlap
 	}
 	var plain secret.String
-	k, err := s.changeKey(ctx, by, id, ActionKeyRotate, func(k *StoredKey) error {
+	k, err := s.changeKey(ctx, by, id, ActionKeyRotate, func(_ context.Context, k *StoredKey, _ *audit.Entry) error {
 		if !k.RevokedAt.IsZero() {
 			return ErrKeyRevoked
 		}
@@ -244,19 +246,21 @@ func (s *Service) RotateKey(ctx context.Context, by identity.Principal, id int64
 	return k, plain, err
 }
 
-// RevokeKey ends a key at once and for good; its webhooks get nothing more. Doing it again changes nothing. It returns
+// RevokeKey ends a key at once and for good; its webhooks get nothing more, and its external system, which is silent now,
+// is disabled until a key of the same name pulls. Doing it again changes nothing. It returns
 // ErrForbidden or ErrUnknownKey.
 func (s *Service) RevokeKey(ctx context.Context, by identity.Principal, id int64) error {
-	_, err := s.changeKey(ctx, by, id, ActionKeyRevoke, func(k *StoredKey) error {
+	_, err := s.changeKey(ctx, by, id, ActionKeyRevoke, func(ctx context.Context, k *StoredKey, _ *audit.Entry) error {
 		if k.RevokedAt.IsZero() {
 			k.RevokedAt = s.now()
+			return s.cfg.Store.DisableSystem(ctx, by.Tenant, k.Name, k.RevokedAt)
 		}
 		return nil
 	})
 	return err
 }
 
-func (s *Service) changeKey(ctx context.Context, by identity.Principal, id int64, action string, change func(*StoredKey) error) (Key, error) {
+func (s *Service) changeKey(ctx context.Context, by identity.Principal, id int64, action string, change func(context.Context, *StoredKey, *audit.Entry) error) (Key, error) {
 	if !mayChange(by) {
 		return Key{}, ErrForbidden
 	}
@@ -268,14 +272,15 @@ func (s *Service) changeKey(ctx context.Context, by identity.Principal, id int64
 		if k, err = s.cfg.Store.Key(ctx, by.Tenant, id); err != nil {
 			return err
 		}
-		if err := change(&k); err != nil {
+		entry := keyEntry(by, action, k.Key)
+		if err := change(ctx, &k, &entry); err != nil {
 			return err
 		}
 		k.UpdatedAt = s.now()
 		if err := s.cfg.Store.UpdateKey(ctx, by.Tenant, k); err != nil {
 			return err
 		}
-		return s.cfg.Audit.Record(ctx, keyEntry(by, action, k.Key))
+		return s.cfg.Audit.Record(ctx, entry)
 	})
 	return k.Key, err
 }

@@ -2,6 +2,7 @@ package staff
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -209,8 +210,8 @@ func mayEdit(by identity.Principal, old, p Person, e Edit) error {
 }
 
 // Update changes a person of whom the caller has seen the version (or AnyVersion) and returns them. A change to the
-// present values changes nothing. It returns what Create does, identity's unknown_person as ErrUnknownPerson, or
-// ErrVersion.
+// present values changes nothing. It returns what Create does, identity's unknown_person as ErrUnknownPerson,
+// ErrVersion, or ErrTooManyDeactivations.
 func (s *Service) Update(ctx context.Context, by identity.Principal, id, version int64, e Edit) (View, error) {
 	if err := Allow(by, ScopeWrite); err != nil {
 		return View{}, err
@@ -237,9 +238,17 @@ func (s *Service) Update(ctx context.Context, by identity.Principal, id, version
 		if p, err = s.ready(ctx, by.Tenant, p, e.LineManagerID != nil && p.LineManagerID != old.LineManagerID); err != nil {
 			return err
 		}
+		if old.Active && !p.Active {
+			if err := s.guard(ctx, by, id); err != nil {
+				return err
+			}
+		}
 		p, err = s.update(ctx, by, old, p, ActionUpdate)
 		return err
 	})
+	if stopped := s.Stopped(ctx, by, err); stopped != nil {
+		return View{}, errors.Join(err, stopped)
+	}
 	return View{by.Tenant, p, GroupsOf(by)}, err
 }
 

@@ -33,6 +33,8 @@ const (
 	ActionKeyRevoke = "REVOKE_API_KEY"
 	ActionKeyUse    = "USE_API_KEY"
 	ActionKeyRefuse = "REFUSE_API_KEY"
+	ActionKeyStop   = "STOP_API_KEY" // from deactivating more people
+	ActionKeyAllow  = "ALLOW_DEACTIVATIONS"
 )
 
 // LeastKept is the shortest time for which the change log must be kept.
@@ -60,6 +62,8 @@ type Config struct {
 	Late map[string]time.Duration
 	// KeyOverlap is how long the former secret of a rotated key stays good unless Rotate is told otherwise. Default 7 days.
 	KeyOverlap time.Duration
+	// Deactivations limits how many people an API key deactivates.
+	Deactivations Deactivations
 	// Location is where a day begins. Default UTC.
 	Location *time.Location
 	// Now stamps what is stored and judges deadlines. Default time.Now.
@@ -86,7 +90,7 @@ func (c Config) Validate() error {
 			errs = append(errs, errors.New("staff: Late has types of systems and positive durations"))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.Deactivations.validate())...)
 }
 
 // Service keeps the directory and answers questions about it. It is safe for concurrent use.
@@ -111,6 +115,7 @@ func New(cfg Config) (*Service, error) {
 	if cfg.KeyOverlap == 0 {
 		cfg.KeyOverlap = 7 * 24 * time.Hour
 	}
+	cfg.Deactivations = cfg.Deactivations.withDefaults()
 	if cfg.Late == nil {
 		cfg.Late = LateByDefault()
 	}

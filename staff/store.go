@@ -150,6 +150,10 @@ type Keys interface {
 	KeyByHash(ctx context.Context, hash string) (Owned[StoredKey], error)
 	// UseKey notes when and from where a key was used.
 	UseKey(ctx context.Context, tenant identity.TenantID, id int64, at time.Time, address string) error
+	// Deactivate notes that a key deactivates a person, and forgets what it did up to since.
+	Deactivate(ctx context.Context, tenant identity.TenantID, key, person int64, at, since time.Time) error
+	// Deactivated says how many people but that one the key has deactivated after since.
+	Deactivated(ctx context.Context, tenant identity.TenantID, key, person int64, since time.Time) (int64, error)
 }
 
 // Imports remembers what was imported.
@@ -169,6 +173,8 @@ type Systems interface {
 	// SyncSystem adds a system or changes what s says of it, by Name: Type unless it is empty, LastSyncAt, Status, Error,
 	// Metadata, and LastSuccessfulAt unless it is zero.
 	SyncSystem(ctx context.Context, tenant identity.TenantID, s System) error
+	// DisableSystem gives a system that has another one the status SyncDisabled and forgets that somebody was told of it.
+	DisableSystem(ctx context.Context, tenant identity.TenantID, name string, at time.Time) error
 	// Systems returns them by ID, those with an ID above after.
 	Systems(ctx context.Context, tenant identity.TenantID, after int64, limit int) ([]System, error)
 	// Unhealthy returns up to limit systems of all tenants, not yet alerted of and not disabled, that failed, or whose

@@ -58,6 +58,12 @@ func (s *Service) Note(ctx context.Context, tenant identity.TenantID, system Sys
 	return s.sync(ctx, tenant, system, err)
 }
 
+// Disable says that a system is no longer synchronised with, so that nobody is told that it is late. The next Note, pull
+// or import of that name takes it back. A system that is not known stays so.
+func (s *Service) Disable(ctx context.Context, tenant identity.TenantID, name string) error {
+	return s.cfg.Store.DisableSystem(ctx, tenant, name, s.now())
+}
+
 // note is Note for what callers asked for: that they asked wrongly is no failure of the synchronisation.
 func (s *Service) note(ctx context.Context, tenant identity.TenantID, system System, err error) error {
 	if code := fault.CodeOf(err); err != nil && code != fault.Internal && code != fault.Unavailable {
@@ -86,7 +92,7 @@ func (s *Service) Pulled(ctx context.Context, by identity.Principal, pattern str
 		return nil
 	}
 	k, keyErr := s.cfg.Store.Key(ctx, by.Tenant, id)
-	if keyErr != nil {
+	if keyErr != nil || !k.RevokedAt.IsZero() {
 		return keyErr
 	}
 	meta := map[string]any{"pattern": pattern, "api_key_id": id}
@@ -99,7 +105,7 @@ func (s *Service) Pulled(ctx context.Context, by identity.Principal, pattern str
 // Pushed writes down that webhooks to the system of an API key were delivered, or given up with err.
 func (s *Service) Pushed(ctx context.Context, tenant identity.TenantID, keyID int64, err error) error {
 	k, keyErr := s.cfg.Store.Key(ctx, tenant, keyID)
-	if keyErr != nil {
+	if keyErr != nil || !k.RevokedAt.IsZero() {
 		return keyErr
 	}
 	return s.sync(ctx, tenant, System{Name: k.Name, Type: k.SystemType, Metadata: map[string]any{"pattern": "webhook", "api_key_id": keyID}}, err)
@@ -152,6 +158,7 @@ func Templates() map[string]notify.Template {
 		},
 	}
 	maps.Copy(all, webhookTemplates)
+	maps.Copy(all, guardTemplates)
 	return all
 }
 

@@ -10,40 +10,43 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/renkei-go/renkei/foundation/fault"
 	"github.com/renkei-go/renkei/foundation/identity"
 	"github.com/renkei-go/renkei/foundation/secret"
+	"github.com/renkei-go/renkei/staff"
 )
 
 // Config is every setting of the server. The zero value serves SQLite in ./renkei-data on 127.0.0.1:8080.
 type Config struct {
-	Listen       string            // address to serve on; default 127.0.0.1:8080
-	Database     string            // sqlite:… or postgres://…; default SQLite in DataDir
-	Broker       string            // nats://, kafka://, amqp(s):// or redis(s)://…; default: messages stay in the process
-	DataDir      string            // where files of the server live; default renkei-data
-	PublicURL    string            // how people reach the server, for links in mails; default http:// + Listen
-	Tenant       identity.TenantID // the organisation served; default "1"
-	MailDomains  []string          // the organisation's own mail domains; default localhost, in the demo example.com
-	SMTPURL      string            // smtp://user:password@host:587; default: mails are kept for /mail-outbox
-	SlackToken   secret.String     // bot token: notices go to a person's direct messages; scopes chat:write, users:read, users:read.email, im:write
-	SlackWebhook secret.String     // incoming webhook, without a token: one channel for all
-	TeamsWebhook secret.String     // workflow webhook: one channel for all
-	AllowPrivate string            // CIDR blocks, with commas between, that outgoing HTTP may reach beside the public Internet
-	MailFrom     string            // sender of every mail; default "Renkei <no-reply@" + first mail domain + ">"
-	ReplyAddress string            // where replies to invitations arrive; default invite-reply@ + first mail domain
-	InboundToken secret.String     // bearer token of POST /rsvp/inbound; default: that route is closed
-	AuthservID   string            // whose Authentication-Results headers are believed; default: none
-	OIDCIssuer   string            // OpenID Connect issuer whose tokens are accepted
-	OIDCClientID string            // the audience that its tokens must have
-	SecretKeys   secret.String     // id:base64,… of 32 bytes each, the first seals; default: made once in DataDir
-	RateLimit    int               // requests per minute and caller; default 6,000, in the demo 600,000; negative: no limit
-	OTLPEndpoint string            // base URL of an OpenTelemetry collector that takes OTLP over HTTP; default: no traces
-	Entra        EntraConfig       // Microsoft Entra, that follows the staff; default: none
-	Demo         bool              // seed the demo company and accept its tokens; on a loopback address only
-	Check        bool              // validate and stop
-	LogLevel     string            // debug, info, warn or error; default info
-	LogTo        io.Writer         // where the log goes; default standard error
+	Listen       string              // address to serve on; default 127.0.0.1:8080
+	Database     string              // sqlite:… or postgres://…; default SQLite in DataDir
+	Broker       string              // nats://, kafka://, amqp(s):// or redis(s)://…; default: messages stay in the process
+	DataDir      string              // where files of the server live; default renkei-data
+	PublicURL    string              // how people reach the server, for links in mails; default http:// + Listen
+	Tenant       identity.TenantID   // the organisation served; default "1"
+	MailDomains  []string            // the organisation's own mail domains; default localhost, in the demo example.com
+	SMTPURL      string              // smtp://user:password@host:587; default: mails are kept for /mail-outbox
+	SlackToken   secret.String       // bot token: notices go to a person's direct messages; scopes chat:write, users:read, users:read.email, im:write
+	SlackWebhook secret.String       // incoming webhook, without a token: one channel for all
+	TeamsWebhook secret.String       // workflow webhook: one channel for all
+	AllowPrivate string              // CIDR blocks, with commas between, that outgoing HTTP may reach beside the public Internet
+	MailFrom     string              // sender of every mail; default "Renkei <no-reply@" + first mail domain + ">"
+	ReplyAddress string              // where replies to invitations arrive; default invite-reply@ + first mail domain
+	InboundToken secret.String       // bearer token of POST /rsvp/inbound; default: that route is closed
+	AuthservID   string              // whose Authentication-Results headers are believed; default: none
+	OIDCIssuer   string              // OpenID Connect issuer whose tokens are accepted
+	OIDCClientID string              // the audience that its tokens must have
+	SecretKeys   secret.String       // id:base64,… of 32 bytes each, the first seals; default: made once in DataDir
+	RateLimit    int                 // requests per minute and caller; default 6,000, in the demo 600,000; negative: no limit
+	OTLPEndpoint string              // base URL of an OpenTelemetry collector that takes OTLP over HTTP; default: no traces
+	Guard        staff.Deactivations // how many people an API key, such as a SCIM client's, may deactivate
+	Entra        EntraConfig         // Microsoft Entra, that follows the staff; default: none
+	Demo         bool                // seed the demo company and accept its tokens; on a loopback address only
+	Check        bool                // validate and stop
+	LogLevel     string              // debug, info, warn or error; default info
+	LogTo        io.Writer           // where the log goes; default standard error
 
 	domainsByDefault bool // MailDomains are our guess, which what the directory knows goes before
 }
@@ -89,6 +92,27 @@ func rate(c *Config, v string) error {
 	return nil
 }
 
+func guardCount(c *Config, v string) (err error) {
+	if c.Guard.Count, err = strconv.Atoi(v); err != nil || c.Guard.Count < 1 {
+		return errors.New("it must be a whole number above 0")
+	}
+	return nil
+}
+
+func guardShare(c *Config, v string) (err error) {
+	if c.Guard.Share, err = strconv.ParseFloat(v, 64); err != nil || !(c.Guard.Share > 0 && c.Guard.Share <= 1) {
+		return errors.New("it must be a number above 0 and at most 1")
+	}
+	return nil
+}
+
+func guardWindow(c *Config, v string) (err error) {
+	if c.Guard.Window, err = time.ParseDuration(v); err != nil || c.Guard.Window < time.Minute {
+		return errors.New("it must be a duration of at least 1m")
+	}
+	return nil
+}
+
 // settings is the documented list.
 var settings = slices.Concat(serverSettings, entraSettings)
 
@@ -113,6 +137,9 @@ var serverSettings = []setting{
 	{"oidc-client-id", "OIDC_CLIENT_ID", "the audience that its tokens must have", text(func(c *Config) *string { return &c.OIDCClientID })},
 	{"secret-keys", "RENKEI_SECRET_KEYS", "id:base64,… of 32 bytes each; the first one seals (default: made once in the data folder)", hidden(func(c *Config) *secret.String { return &c.SecretKeys })},
 	{"rate-limit", "RENKEI_RATE_LIMIT", "requests per minute and caller, 0 for no limit (default 6000, in the demo 600000)", rate},
+	{"deactivations-count", "RENKEI_DEACTIVATIONS_COUNT", "how many people one API key, such as a SCIM client's, may deactivate in a window without being let (default 5), or", guardCount},
+	{"deactivations-share", "RENKEI_DEACTIVATIONS_SHARE", "this share of the active people if that is more (default 0.05); never more than half", guardShare},
+	{"deactivations-window", "RENKEI_DEACTIVATIONS_WINDOW", "the window, such as 24h (default 24h)", guardWindow},
 	{"otlp-endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", "base URL of an OpenTelemetry collector that takes OTLP over HTTP; the other OTEL_ variables hold too (default: no traces)", text(func(c *Config) *string { return &c.OTLPEndpoint })},
 	{"log-level", "RENKEI_LOG_LEVEL", "debug, info, warn or error (default info)", text(func(c *Config) *string { return &c.LogLevel })},
 }

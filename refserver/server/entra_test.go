@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	"github.com/renkei-go/renkei/foundation/secret"
+	"github.com/renkei-go/renkei/foundation/sqldb/sqldbtest"
 	"github.com/renkei-go/renkei/refserver/server"
+	"github.com/renkei-go/renkei/staff/graphsync"
 	"github.com/renkei-go/renkei/staff/graphsync/graphtest"
 )
 
@@ -109,6 +111,43 @@ func TestEntra(t *testing.T) {
 		})
 		if strings.Contains(r.log.String(), "level=ERROR") {
 			t.Errorf("the log: %s", r.log)
+		}
+	})
+}
+
+// TestEntraOff: when the synchronisation is switched off, its row says so, and nobody is told that it is late.
+func TestEntraOff(t *testing.T) {
+	database := sqldbtest.PostgresURL(t)
+	fake := graphtest.New(t, graphtest.Config{})
+	status := func(t *testing.T, r rig) string {
+		t.Helper()
+		var list struct{ Items []object }
+		r.call(t, "admin", http.MethodGet, "/api/external-systems", nil).decode(t, &list)
+		for _, y := range list.Items {
+			if y["system_name"] == graphsync.SystemName {
+				return text(y["sync_status"])
+			}
+		}
+		return ""
+	}
+	t.Run("on", func(t *testing.T) {
+		r := start(t, server.Config{Database: database, Entra: entraOf(fake)})
+		await(t, t.Context(), func() bool { return status(t, r) == "active" })
+	})
+	t.Run("off", func(t *testing.T) {
+		r := start(t, server.Config{Database: database})
+		if now := status(t, r); now != "disabled" {
+			t.Errorf("it is %s", now)
+		}
+		r.call(t, "", http.MethodGet, "/api/staff-data.php", nil, r.apiKey(t, object{"name": "hr", "system_type": "hr"}))
+		r.call(t, "admin", http.MethodPost, "/demo/clock", object{"advance": "72h"})
+		var late struct{ Items []object }
+		await(t, t.Context(), func() bool {
+			r.call(t, "admin", http.MethodGet, "/notices?template=staff.system_late", nil).decode(t, &late)
+			return len(late.Items) > 0
+		})
+		if len(late.Items) != 1 {
+			t.Errorf("notices %v", late.Items)
 		}
 	})
 }

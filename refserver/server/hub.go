@@ -28,7 +28,7 @@ func (p *parts) wireStaff(cfg Config, outbox transport.Outbox) (err error) {
 	late := staff.LateByDefault()
 	late[staff.SystemEntra] = max(late[staff.SystemEntra], 2*cfg.Entra.Interval)
 	p.staff, err = staff.New(staff.Config{
-		Late:  late,
+		Late: late, Deactivations: cfg.Guard,
 		Store: store, Keepers: map[string]staff.Keeper{"scim": scim.Keeper(store)}, Audit: p.audit, Outbox: outbox, Now: p.db.Clock, UserIDs: userIDs(cfg.MailDomains),
 		Notifier: notifier(func(ctx context.Context, notices ...transport.Notice) error { return p.notices.Notify(ctx, notices...) }),
 	})

@@ -1,9 +1,14 @@
 package server_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/renkei-go/renkei/refserver/server"
+	"github.com/renkei-go/renkei/staff"
 )
 
 // TestSCIM: an identity provider with an API key adds somebody, who can then sign in, and deactivates them, who then cannot.
@@ -46,5 +51,48 @@ func TestSCIM(t *testing.T) {
 		if a := r.call(t, "admin", http.MethodGet, "/api/external-systems", nil); !strings.Contains(string(a.body), `"system_name":"entra"`) {
 			t.Errorf("the synchronisation is not noted: %s", a.body)
 		}
+	})
+}
+
+// TestSCIMGuard: a client that deactivates many is stopped, which the administrator reads and may let go on.
+func TestSCIMGuard(t *testing.T) {
+	config := func(*testing.T) server.Config {
+		return server.Config{Guard: staff.Deactivations{Count: 2, Share: 0.01, Window: time.Hour}}
+	}
+	eachWith(t, config, func(t *testing.T, r rig) {
+		bearer := r.apiKey(t, object{"name": "entra", "scopes": []string{"scim", "staff:write"}})
+		off := func(id int, status int) string {
+			t.Helper()
+			a := r.call(t, "", http.MethodDelete, fmt.Sprintf("/scim/v2/Users/%d", id), nil, bearer)
+			if a.status != status {
+				t.Errorf("%d: %d %s", id, a.status, a.body)
+			}
+			return string(a.body)
+		}
+		off(6, http.StatusNoContent)
+		off(7, http.StatusNoContent)
+		if body := off(8, http.StatusForbidden); !strings.Contains(body, `"scimType":"too_many_deactivations"`) {
+			t.Error(body)
+		}
+		a := r.call(t, "", http.MethodPatch, "/api/staff/people/8", object{"is_active": false}, bearer, "If-Match: *")
+		if a.status != http.StatusForbidden || !strings.Contains(string(a.body), "too_many_deactivations") {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+		var told struct{ Items []object }
+		await(t, t.Context(), func() bool {
+			r.call(t, "admin", http.MethodGet, "/notices?template=staff.key_stopped&state=sent", nil).decode(t, &told)
+			return len(told.Items) > 0
+		})
+		if a := r.call(t, "admin", http.MethodGet, "/audit?action=STOP_API_KEY", nil); strings.Count(string(a.body), `"action":"STOP_API_KEY"`) != 2 {
+			t.Errorf("audit %s", a.body)
+		}
+		path := "/api/api-keys/1/deactivations"
+		for user, status := range map[string]int{"hr": http.StatusForbidden, "admin": http.StatusOK} {
+			if a := r.call(t, user, http.MethodPost, path, object{"people": 1}); a.status != status {
+				t.Errorf("%s: %d %s", user, a.status, a.body)
+			}
+		}
+		off(8, http.StatusNoContent)
+		off(5, http.StatusForbidden)
 	})
 }

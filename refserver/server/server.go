@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/renkei-go/renkei/staff/graphsync"
 )
 
 // drain is how long a stopping server lets answers finish.
@@ -47,7 +49,10 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if s.parts, err = wire(ctx, s.cfg, s.log); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	if err = s.prepare(ctx, s.cfg); err == nil {
+	if err = s.prepare(ctx, s.cfg); err == nil && s.entra == nil { // it may have been on before
+		err = s.staff.Disable(ctx, s.cfg.Tenant, graphsync.SystemName)
+	}
+	if err == nil {
 		s.handler, err = s.mount(ctx)
 	}
 	if err != nil {

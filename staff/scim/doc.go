@@ -21,6 +21,13 @@
 // under the same userName, externalId or employeeNumber is the same person again. DELETE of a group ends its memberships
 // and hides the unit until a client makes a group of its name; staff keeps it, with its history.
 //
+// # A client that goes wrong
+//
+// A key deactivates, by active, PUT or DELETE, no more people in a window than [staff.Deactivations] says: by default the
+// greater of 5 and 5 % of the staff in 24 hours, and never more than half. The next one is refused with 403 and the scimType
+// too_many_deactivations, which is in the audit trail; the administrators are told once a day. One of them lets the key go
+// on by staff.Service.AllowDeactivations (POST /api/api-keys/{id}/deactivations in package staffhttp), or revokes it.
+//
 // # What clients really send
 //
 // Operations in capitals ("Replace"), booleans as text ("True"), dotted names in a value ("name.givenName"), names behind

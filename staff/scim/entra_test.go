@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/renkei-go/renkei/foundation/audit"
 	"github.com/renkei-go/renkei/foundation/audit/auditbun"
@@ -208,6 +209,39 @@ func TestPermissions(t *testing.T) {
 		}
 		r.key = full
 		r.call("GET", "/Users/"+id, "").want(t, 200, "CC-1")
+	})
+}
+
+// TestTooManyDeactivations: a client that goes wrong is stopped, by whatever way it deactivates; what stopped it is in the
+// audit trail.
+func TestTooManyDeactivations(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		var ids []string
+		for i := range 12 {
+			ids = append(ids, "/Users/"+r.named(t, fmt.Sprintf("u%d", i)))
+		}
+		off := `{"op":"Replace","path":"active","value":"False"}`
+		for i, id := range ids[:5] {
+			if i%2 == 0 {
+				r.call("DELETE", id, "").want(t, 204)
+			} else {
+				r.patch(id, off).want(t, 200)
+			}
+		}
+		r.patch(ids[5], off).wantError(t, 403, "too_many_deactivations")
+		r.call("DELETE", ids[6], "").wantError(t, 403, "too_many_deactivations")
+		r.call("PUT", ids[7], `{"userName":"u7","active":false}`).wantError(t, 403, "too_many_deactivations")
+		r.patch(ids[5], `{"op":"replace","path":"title","value":"x"}`).want(t, 200, `"active":true`)
+		r.call("GET", "/Users?filter=active%20eq%20true", "").want(t, 200, `"totalResults":7`)
+		cut, err := r.trail.List(t.Context(), "1", audit.Filter{Action: staff.ActionKeyStop}, page.Request{})
+		if err != nil || len(cut.Items) != 3 || cut.Items[0].Reason != "too_many_deactivations" {
+			t.Errorf("audit: %+v, %v", cut.Items, err)
+		}
+		if _, err := r.staff.AllowDeactivations(t.Context(), admin, 1, 1, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		r.call("DELETE", ids[6], "").want(t, 204)
+		r.patch(ids[5], off).wantError(t, 403, "too_many_deactivations")
 	})
 }
 

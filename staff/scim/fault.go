@@ -7,6 +7,7 @@ import (
 
 	"github.com/renkei-go/renkei/foundation/fault"
 	"github.com/renkei-go/renkei/foundation/web"
+	"github.com/renkei-go/renkei/staff"
 )
 
 // The errors of SCIM (RFC 7644 section 3.12); the reason is the scimType.
@@ -24,10 +25,11 @@ var (
 	ErrNotHere    = fault.New(fault.Invalid, "not_implemented", "the service provider does not support this")
 )
 
-// types are the reasons that are a scimType too.
+// types are the reasons that are a scimType too: those of RFC 7644 and, lest a client that must stop sees only "403", that
+// of the guard against deactivating many.
 var types = map[string]bool{
 	"invalidFilter": true, "tooMany": true, "uniqueness": true, "mutability": true, "invalidSyntax": true, "invalidPath": true,
-	"noTarget": true, "invalidValue": true,
+	"noTarget": true, "invalidValue": true, staff.ErrTooManyDeactivations.Reason: true,
 }
 
 // inSCIM gives the faults of staff the names of attributes and of scimTypes.

@@ -103,6 +103,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) (answer, error) 
 		return answer{}, ErrSyntax.WithMessage("the query must be form-encoded")
 	}
 	out, err := s.route(q)
+	if stopped := s.cfg.Staff.Stopped(r.Context(), by, err); stopped != nil {
+		s.cfg.Logger.ErrorContext(r.Context(), "it is not noted that a key was stopped", "request_id", identity.RequestID(r.Context()), "error", stopped)
+	}
 	if noted := s.cfg.Staff.Pulled(r.Context(), by, "scim", -1, err); noted != nil { // no reason to refuse what was done
 		s.cfg.Logger.ErrorContext(r.Context(), "the synchronisation is not noted", "request_id", identity.RequestID(r.Context()), "error", noted)
 	}

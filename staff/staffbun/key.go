@@ -30,6 +30,8 @@ type keyRow struct {
 	RevokedAt    sqldb.Time `bun:"revoked_at,nullzero"`
 	LastUsedAt   sqldb.Time `bun:"last_used_at,nullzero"`
 	LastUsedFrom string     `bun:"last_used_from"`
+	Allowance    int        `bun:"allowance"`
+	AllowedUntil sqldb.Time `bun:"allowed_until,nullzero"`
 	CreatedBy    string     `bun:"created_by"`
 	CreatedAt    sqldb.Time `bun:"created_at"`
 	UpdatedAt    sqldb.Time `bun:"updated_at"`
@@ -40,6 +42,7 @@ func keyRowOf(tenant identity.TenantID, k staff.StoredKey) keyRow {
 		ID: k.ID, Tenant: string(tenant), Name: k.Name, Prefix: k.Prefix, Hash: k.Hash, OldHash: k.OldHash, OldUntil: sqldb.At(k.OldUntil),
 		Scopes: join(k.Scopes), Groups: join(k.Groups), SystemType: k.SystemType, CIDRs: join(k.CIDRs), ExpiresAt: sqldb.At(k.ExpiresAt),
 		RevokedAt: sqldb.At(k.RevokedAt), LastUsedAt: sqldb.At(k.LastUsedAt), LastUsedFrom: k.LastUsedFrom, CreatedBy: k.CreatedBy,
+		Allowance: k.Allowance, AllowedUntil: sqldb.At(k.AllowedUntil),
 		CreatedAt: sqldb.At(k.CreatedAt), UpdatedAt: sqldb.At(k.UpdatedAt),
 	}
 }
@@ -49,7 +52,7 @@ func (r keyRow) key() staff.StoredKey {
 		ID: r.ID, Name: r.Name, Prefix: r.Prefix, Scopes: fields[staff.Scope](r.Scopes), Groups: fields[staff.Group](r.Groups),
 		SystemType: r.SystemType, CIDRs: fields[string](r.CIDRs), ExpiresAt: r.ExpiresAt.Time, RevokedAt: r.RevokedAt.Time,
 		LastUsedAt: r.LastUsedAt.Time, LastUsedFrom: r.LastUsedFrom, OldUntil: r.OldUntil.Time, CreatedBy: r.CreatedBy,
-		CreatedAt: r.CreatedAt.Time, UpdatedAt: r.UpdatedAt.Time,
+		CreatedAt: r.CreatedAt.Time, UpdatedAt: r.UpdatedAt.Time, Allowance: r.Allowance, AllowedUntil: r.AllowedUntil.Time,
 	}}
 }
 
@@ -99,6 +102,34 @@ func (s *Store) UseKey(ctx context.Context, tenant identity.TenantID, id int64, 
 	_, err := s.db.IDB(ctx).NewUpdate().Model((*keyRow)(nil)).Set("last_used_at = ?", sqldb.At(at)).Set("last_used_from = ?", address).
 		Where("tenant = ?", string(tenant)).Where("id = ?", id).Exec(ctx)
 	return sqldb.Fault(err)
+}
+
+type deactivationRow struct {
+	bun.BaseModel `bun:"table:staff_deactivations"`
+
+	Tenant   string     `bun:"tenant,pk"`
+	KeyID    int64      `bun:"key_id,pk"`
+	PersonID int64      `bun:"person_id,pk"`
+	At       sqldb.Time `bun:"at"`
+}
+
+// Deactivate implements staff.Keys.
+func (s *Store) Deactivate(ctx context.Context, tenant identity.TenantID, key, person int64, at, since time.Time) error {
+	_, err := s.db.IDB(ctx).NewDelete().Model((*deactivationRow)(nil)).
+		Where("tenant = ?", string(tenant)).Where("key_id = ?", key).Where("at <= ?", sqldb.At(since)).Exec(ctx)
+	if err != nil {
+		return sqldb.Fault(err)
+	}
+	r := deactivationRow{Tenant: string(tenant), KeyID: key, PersonID: person, At: sqldb.At(at)}
+	_, err = s.db.IDB(ctx).NewInsert().Model(&r).On("CONFLICT (tenant, key_id, person_id) DO UPDATE").Set("at = EXCLUDED.at").Exec(ctx)
+	return sqldb.Fault(err)
+}
+
+// Deactivated implements staff.Keys.
+func (s *Store) Deactivated(ctx context.Context, tenant identity.TenantID, key, person int64, since time.Time) (int64, error) {
+	n, err := s.db.IDB(ctx).NewSelect().Model((*deactivationRow)(nil)).Where("tenant = ?", string(tenant)).Where("key_id = ?", key).
+		Where("person_id <> ?", person).Where("at > ?", sqldb.At(since)).Count(ctx)
+	return n, sqldb.Fault(err)
 }
 
 func orUnknown(err, unknown error) error {

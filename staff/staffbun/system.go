@@ -62,6 +62,14 @@ func (s *Store) SyncSystem(ctx context.Context, tenant identity.TenantID, y staf
 	return sqldb.Fault(err)
 }
 
+// DisableSystem implements staff.Systems.
+func (s *Store) DisableSystem(ctx context.Context, tenant identity.TenantID, name string, at time.Time) error {
+	_, err := s.db.IDB(ctx).NewUpdate().Model((*systemRow)(nil)).
+		Set("sync_status = ?, sync_error = '', alerted_at = NULL, updated_at = ?", staff.SyncDisabled, sqldb.At(at)).
+		Where("organisation_id = ?", string(tenant)).Where("system_name = ?", name).Where("sync_status <> ?", staff.SyncDisabled).Exec(ctx)
+	return sqldb.Fault(err)
+}
+
 // Systems implements staff.Systems.
 func (s *Store) Systems(ctx context.Context, tenant identity.TenantID, after int64, limit int) ([]staff.System, error) {
 	var rows []systemRow

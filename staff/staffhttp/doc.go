@@ -25,6 +25,7 @@
 //	GET                   /api/external-systems
 //	GET, POST             /api/api-keys
 //	POST                  /api/api-keys/{id}/rotate
+//	POST                  /api/api-keys/{id}/deactivations      lets a key deactivate more people than staff.Deactivations does
 //	DELETE                /api/api-keys/{id}
 //	…                     /api/webhooks                         those of package webhookhttp; {id} may be the webhook_id
 //

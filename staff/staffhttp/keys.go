@@ -27,6 +27,8 @@ type Key struct {
 	LastUsedAt   *time.Time    `json:"last_used_at" doc:"To the minute."`
 	LastUsedFrom string        `json:"last_used_from,omitempty"`
 	OldUntil     *time.Time    `json:"old_key_valid_until,omitempty" doc:"Until when the secret before the present one works too."`
+	Allowance    int           `json:"allowed_deactivations,omitempty" doc:"How many people it may deactivate beyond the limit."`
+	AllowedUntil *time.Time    `json:"allowed_until,omitempty"`
 	RevokedAt    *time.Time    `json:"revoked_at"`
 	CreatedBy    string        `json:"created_by"`
 	CreatedAt    time.Time     `json:"created_at"`
@@ -37,6 +39,7 @@ func viewKey(k staff.Key, plain secret.String) Key {
 	return Key{
 		ID: k.ID, Name: k.Name, Key: plain.Reveal(), Prefix: k.Prefix, Scopes: k.Scopes, Groups: k.Groups, SystemType: k.SystemType,
 		CIDRs: k.CIDRs, ExpiresAt: given(k.ExpiresAt), LastUsedAt: given(k.LastUsedAt), LastUsedFrom: k.LastUsedFrom,
+		Allowance: k.Allowance, AllowedUntil: given(k.AllowedUntil),
 		OldUntil: given(k.OldUntil), RevokedAt: given(k.RevokedAt), CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt, UpdatedAt: k.UpdatedAt,
 	}
 }
@@ -72,6 +75,17 @@ type Rotation struct {
 type rotateIn struct {
 	ID   int64 `path:"id" minimum:"1"`
 	Body *Rotation
+}
+
+// Allowance lets a key deactivate more people.
+type Allowance struct {
+	People int        `json:"people" minimum:"0" maximum:"1000000" doc:"How many beyond the limit; 0 takes back what was allowed."`
+	Until  *time.Time `json:"until,omitempty" doc:"At most 30 days ahead; default: one window of the limit, 24 hours unless set otherwise."`
+}
+
+type allowIn struct {
+	ID   int64 `path:"id" minimum:"1"`
+	Body Allowance
 }
 
 func (h *handlers) keys(api huma.API) {
@@ -112,6 +126,18 @@ func (h *handlers) keys(api huma.API) {
 				return nil, err
 			}
 			return &keyOut{viewKey(k, plain)}, nil
+		})
+	web.Handle(api, operation(http.MethodPost, "/api/api-keys/{id}/deactivations", "Let an API key deactivate more people than the limit", http.StatusOK, http.StatusNotFound),
+		func(ctx context.Context, by identity.Principal, in *allowIn) (*keyOut, error) {
+			var until time.Time
+			if in.Body.Until != nil {
+				until = *in.Body.Until
+			}
+			k, err := s.AllowDeactivations(ctx, by, in.ID, in.Body.People, until)
+			if err != nil {
+				return nil, err
+			}
+			return &keyOut{viewKey(k, secret.String{})}, nil
 		})
 	web.Handle(api, operation(http.MethodDelete, "/api/api-keys/{id}", "Revoke an API key", http.StatusNoContent, http.StatusNotFound),
 		func(ctx context.Context, by identity.Principal, in *keyID) (*struct{}, error) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/renkei-go/renkei/foundation/fault"
+	"github.com/renkei-go/renkei/foundation/identity"
 	"github.com/renkei-go/renkei/staff"
 )
 
@@ -32,6 +33,7 @@ func keys(t *testing.T, s staff.Store) {
 		t.Errorf("the same hash twice: %v", err)
 	}
 	k.Hash, k.OldHash, k.OldUntil, k.RevokedAt = "h2", "h1", noon.Add(time.Minute), noon
+	k.Allowance, k.AllowedUntil = 7, noon.Add(time.Hour)
 	if err := s.UpdateKey(ctx, "acme", k); err != nil {
 		t.Fatal(err)
 	}
@@ -44,6 +46,24 @@ func keys(t *testing.T, s staff.Store) {
 	}
 	if err := s.UseKey(ctx, "acme", k.ID, noon.Add(time.Second), "10.1.2.3"); err != nil {
 		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		tenant      identity.TenantID
+		key, person int64
+		at, since   time.Time
+		before      int64 // how many others
+	}{
+		{"acme", k.ID, 1, noon, noon.Add(-time.Hour), 0}, {"acme", k.ID, 1, noon.Add(time.Minute), noon.Add(-time.Hour), 0},
+		{"acme", k.ID, 2, noon.Add(2 * time.Minute), noon.Add(-time.Hour), 1}, {"acme", k.ID + 1, 2, noon, noon.Add(-time.Hour), 0},
+		{"rival", k.ID, 2, noon, noon.Add(-time.Hour), 0}, {"acme", k.ID, 3, noon.Add(time.Hour), noon.Add(time.Minute), 1},
+		{"acme", k.ID, 4, noon.Add(time.Hour), noon.Add(-time.Hour), 2}, // the first is forgotten
+	} {
+		if n, err := s.Deactivated(ctx, c.tenant, c.key, c.person, c.since); err != nil || n != c.before {
+			t.Errorf("Deactivated %+v = %d, %v", c, n, err)
+		}
+		if err := s.Deactivate(ctx, c.tenant, c.key, c.person, c.at, c.since); err != nil {
+			t.Errorf("Deactivate %+v: %v", c, err)
+		}
 	}
 	k.LastUsedAt, k.LastUsedFrom = noon.Add(time.Second), "10.1.2.3"
 	all, err := s.Keys(ctx, "acme", 0, 5)
@@ -139,4 +159,19 @@ func systems(t *testing.T, s staff.Store) {
 	sync(staff.System{Name: "hr", LastSyncAt: noon, LastSuccessfulAt: noon, Status: staff.SyncActive})
 	sync(staff.System{Name: "hr", LastSyncAt: noon, Status: staff.SyncFailed, Error: "anew"})
 	unhealthy(noon, "hr")
+	for _, tenant := range []identity.TenantID{"rival", "acme", "acme"} {
+		if err := s.DisableSystem(ctx, tenant, "hr", noon.Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if tenant == "rival" {
+			unhealthy(noon, "hr")
+		}
+	}
+	unhealthy(noon)
+	if err := s.DisableSystem(ctx, "acme", "nobody", noon); err != nil {
+		t.Error(err)
+	}
+	if all, err = s.Systems(ctx, "acme", 0, 10); err != nil || len(all) != 4 || all[0].Status != staff.SyncDisabled || all[0].Error != "" {
+		t.Errorf("after DisableSystem: %+v, %v", all, err)
+	}
 }
