@@ -251,6 +251,9 @@ func TestImport(t *testing.T) {
 				states = append(states, r.Status)
 			}
 			want(t, fmt.Sprint("rows, dry ", dry), states, []string{"created", "refused", "refused", "replayed"})
+			if f := fault.As(rows[1].Err); (f.Details["existing_person_id"] == nil) != dry { // who is not there has no number
+				t.Errorf("dry %v: %v", dry, f.Details)
+			}
 			if (rows[0].PersonID == 0) != dry {
 				t.Errorf("dry %v: person %d", dry, rows[0].PersonID)
 			}

@@ -313,8 +313,9 @@ func (s *Service) ImportAll(ctx context.Context, by identity.Principal, source s
 		return nil, fault.InvalidField("new_hires", "must have at most 5000 items")
 	}
 	var rows []Row
+	fresh := map[int64]bool{} // who is made by a dry run, and never was
 	all := func(ctx context.Context) error {
-		rows = nil
+		rows, fresh = nil, map[int64]bool{}
 		for i, h := range hires {
 			row := Row{Number: i + 1, Status: RowRefused}
 			out, err := s.importOne(ctx, by, source, h)
@@ -329,7 +330,15 @@ func (s *Service) ImportAll(ctx context.Context, by identity.Principal, source s
 				row.Status, row.PersonID = RowCreated, out.Person.ID
 			}
 			if dryRun && row.Status == RowCreated {
+				fresh[row.PersonID] = true
+			}
+			if fresh[row.PersonID] {
 				row.PersonID = 0
+			}
+			if f := fault.As(row.Err); f != nil && dryRun {
+				if id, ok := f.Details["existing_person_id"].(int64); ok && fresh[id] {
+					row.Err = fault.New(f.Code, f.Reason, f.Message)
+				}
 			}
 			rows = append(rows, row)
 		}

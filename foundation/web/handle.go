@@ -66,8 +66,10 @@ func register[I, O any](api huma.API, op huma.Operation, h func(context.Context,
 	maps.Copy(responses, op.Responses)
 	op.Responses = responses
 	where := "query"
-	if _, ok := reflect.TypeFor[I]().FieldByName("Body"); ok {
-		where = "body"
+	for _, name := range []string{"Body", "RawBody"} {
+		if _, ok := reflect.TypeFor[I]().FieldByName(name); ok {
+			where = "body"
+		}
 	}
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := h(ctx, in)
@@ -84,7 +86,7 @@ func located(err error, where string) error {
 	f := fault.As(err)
 	if f == nil || len(f.Fields) == 0 || slices.ContainsFunc(f.Fields, func(f fault.Field) bool {
 		part, _, dotted := strings.Cut(f.Location, ".")
-		return dotted && slices.Contains([]string{"body", "query", "path", "header"}, part)
+		return part == "body" || dotted && slices.Contains([]string{"query", "path", "header"}, part)
 	}) {
 		return err
 	}

@@ -321,7 +321,11 @@ func TestModernRoutes(t *testing.T) {
 		for _, k := range []string{key, next} {
 			r.call(k, "GET", "/api/staff/people", "").want(t, "while it rotates", 200)
 		}
+		r.call("demo-admin", "POST", "/api/webhooks", `{"url":"https://a.example.com/x","events":["person.*"],"owner":"key:`+fmt.Sprint(number)+`"}`).want(t, "its webhook", 201)
+		r.call("demo-admin", "POST", "/api/webhooks", `{"url":"https://a.example.com/y","events":["person.*"]}`).want(t, "another", 201)
 		r.call("demo-admin", "DELETE", fmt.Sprintf("/api/api-keys/%v", number), "").want(t, "revoke", 204)
+		r.call("demo-admin", "GET", "/api/webhooks?url=https://a.example.com/x", "").want(t, "what waits for its webhook is held", 200, `"state":"paused"`)
+		r.call("demo-admin", "GET", "/api/webhooks?url=https://a.example.com/y", "").want(t, "and no other's", 200, `"state":"active"`)
 		for _, k := range []string{key, next} {
 			r.call(k, "GET", "/api/staff/people", "").want(t, "revoked", 401)
 		}

@@ -8,9 +8,11 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/renkei-go/renkei/foundation/identity"
+	"github.com/renkei-go/renkei/foundation/page"
 	"github.com/renkei-go/renkei/foundation/secret"
 	"github.com/renkei-go/renkei/foundation/web"
 	"github.com/renkei-go/renkei/staff"
+	"github.com/renkei-go/renkei/transport/webhook"
 )
 
 // Key is an API key on the wire.
@@ -141,8 +143,32 @@ func (h *handlers) keys(api huma.API) {
 		})
 	web.Handle(api, operation(http.MethodDelete, "/api/api-keys/{id}", "Revoke an API key", http.StatusNoContent, http.StatusNotFound),
 		func(ctx context.Context, by identity.Principal, in *keyID) (*struct{}, error) {
-			return nil, s.RevokeKey(ctx, by, in.ID)
+			return nil, s.InTurn(ctx, by.Tenant, func(ctx context.Context) error {
+				if err := s.RevokeKey(ctx, by, in.ID); err != nil {
+					return err
+				}
+				return h.silence(ctx, by, in.ID)
+			})
 		})
+}
+
+// silence pauses the subscriptions of a key that was revoked: what waits for them, with the fields that the key could read,
+// must not go out any more.
+func (h *handlers) silence(ctx context.Context, by identity.Principal, key int64) error {
+	for p := (page.Request{Limit: page.MaxLimit}); ; {
+		cut, err := h.cfg.Webhooks.List(ctx, by, webhook.Filter{Owner: staff.Owner(key)}, p)
+		if err != nil {
+			return err
+		}
+		for _, sub := range cut.Items {
+			if err := h.cfg.Webhooks.Pause(ctx, by, sub.ID); err != nil {
+				return err
+			}
+		}
+		if p.Cursor = cut.Next; p.Cursor == "" {
+			return nil
+		}
+	}
 }
 
 // System is an external system on the wire: a row of seed 001's external_system_sync.
