@@ -74,7 +74,7 @@ type arrivals struct {
 }
 
 // mailPatience is how long Next waits for a mail that is on its way.
-const mailPatience = 20 * time.Second
+const mailPatience = time.Minute
 
 func (m *arrivals) Next(ctx context.Context, to, subject string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, mailPatience)

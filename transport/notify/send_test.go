@@ -81,7 +81,7 @@ func TestChat(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = workflow.Close() }()
-		client := &http.Client{Timeout: 5 * time.Second}
+		client := &http.Client{Timeout: time.Minute}
 		app, err1 := slack.New(slack.Config{Token: secret.NewString(workspace.Token), URL: workspace.URL, Client: client, Now: db.Clock, Patience: -1})
 		hook, err2 := teams.New(teams.Config{URL: secret.NewString(workflow.URL), Client: client, Now: db.Clock, Patience: -1})
 		if err := errors.Join(err1, err2); err != nil {

@@ -52,7 +52,7 @@ func setUp(t *testing.T) (*App, *chattest.Slack, *clock) {
 	workspace.AddUser("U1", "alice@example.com")
 	workspace.AddChannel("C1")
 	app, err := New(Config{
-		Token: secret.NewString(workspace.Token), URL: workspace.URL, Client: &http.Client{Timeout: 5 * time.Second}, Now: c.Now, Patience: -1,
+		Token: secret.NewString(workspace.Token), URL: workspace.URL, Client: &http.Client{Timeout: time.Minute}, Now: c.Now, Patience: -1,
 	})
 	if err != nil {
 		t.Fatal(err)

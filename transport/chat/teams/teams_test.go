@@ -49,7 +49,7 @@ func setUp(t *testing.T, perSecond int) (*teams.Sender, *chattest.Teams, func(ti
 	}
 	t.Cleanup(func() { _ = workflow.Close() })
 	sender, err := teams.New(teams.Config{
-		URL: secret.NewString(workflow.URL), Client: &http.Client{Timeout: 5 * time.Second}, Now: func() time.Time { return now }, Patience: -1,
+		URL: secret.NewString(workflow.URL), Client: &http.Client{Timeout: time.Minute}, Now: func() time.Time { return now }, Patience: -1,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -54,7 +54,7 @@ type chaos struct {
 // TestNodesAndDatabaseDie kills each node once and restarts the database twice, the first time by a crash, every time
 // with a request under way.
 func TestNodesAndDatabaseDie(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	c := begin(t, ctx)
 	group, gctx := errgroup.WithContext(ctx)
