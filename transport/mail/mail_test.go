@@ -119,10 +119,15 @@ func TestInjectionIsRefused(t *testing.T) {
 		"alternative": func(m *mail.Message) {
 			m.Alternatives = []mail.Part{{ContentType: "text/calendar; method=\"a\r\nX: y\""}}
 		},
-		"multipart":  func(m *mail.Message) { m.Alternatives = []mail.Part{{ContentType: "multipart/mixed; boundary=a"}} },
-		"attachment": func(m *mail.Message) { m.Attachments = []mail.Part{{ContentType: "text/plain", Name: evil}} },
-		"no body":    func(m *mail.Message) { m.Text, m.HTML, m.Alternatives = "", "", nil },
-		"not UTF-8":  func(m *mail.Message) { m.Text = "\xff" },
+		"multipart":   func(m *mail.Message) { m.Alternatives = []mail.Part{{ContentType: "multipart/mixed; boundary=a"}} },
+		"attachment":  func(m *mail.Message) { m.Attachments = []mail.Part{{ContentType: "text/plain", Name: evil}} },
+		"name word":   func(m *mail.Message) { m.From = strings.Repeat("n", 1000) + " <a@example.com>" },
+		"long header": func(m *mail.Message) { m.Headers = map[string]string{"X-A": strings.Repeat("h", 1000)} },
+		"long file": func(m *mail.Message) {
+			m.Attachments = []mail.Part{{ContentType: "text/plain", Name: strings.Repeat("名", 70)}}
+		},
+		"no body":   func(m *mail.Message) { m.Text, m.HTML, m.Alternatives = "", "", nil },
+		"not UTF-8": func(m *mail.Message) { m.Text = "\xff" },
 	}
 	for name, f := range change {
 		m := full
@@ -133,6 +138,56 @@ func TestInjectionIsRefused(t *testing.T) {
 		}
 		if err := new(mail.Memory).Send(t.Context(), m); !errors.Is(err, mail.ErrMessage) {
 			t.Errorf("%s: Memory: %v", name, err)
+		}
+	}
+}
+
+// TestSubjectArrivesAsItIs, whatever it looks like and however long its words are, in lines that a server takes.
+func TestSubjectArrivesAsItIs(t *testing.T) {
+	words := new(mime.WordDecoder)
+	for _, subject := range []string{
+		strings.Repeat("x", 3000), strings.Repeat("word ", 400) + "end", strings.Repeat("会議", 700), "=?utf-8?q?=0D=0ABcc:_eve?= hi", "a =?b?= c",
+		strings.Repeat("y", 1000) + "  two spaces", "a\u0085b\u2028c",
+	} {
+		m := full
+		m.Subject = subject
+		m.Attachments = []mail.Part{{ContentType: "text/plain", Name: strings.Repeat("名", 66), Content: []byte("x")}}
+		raw, err := mail.Render(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.SplitSeq(string(raw), "\r\n") {
+			if len(line) > 998 {
+				t.Errorf("a line of %d bytes", len(line))
+			}
+		}
+		parsed, err := netmail.ReadMessage(bytes.NewReader(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := words.DecodeHeader(parsed.Header.Get("Subject")); err != nil || got != subject {
+			t.Errorf("%q, %v, want %q", got, err, subject)
+		}
+	}
+}
+
+// TestInternationalAddresses: a domain goes as ASCII, and a server is asked for SMTPUTF8 only where a local part needs it.
+func TestInternationalAddresses(t *testing.T) {
+	s, sender := sink(t)
+	for to, want := range map[string]mailtest.Message{
+		"Alice <alice@example.com>": {To: []string{"alice@example.com"}},
+		"Zoë <zoe@bücher.example>":  {To: []string{"zoe@xn--bcher-kva.example"}},
+		"用户@例え.example":             {To: []string{"用户@xn--r8jz45g.example"}, UTF8: true},
+		"bob@xn--bcher-kva.example": {To: []string{"bob@xn--bcher-kva.example"}},
+		"\"a b\"@example.com":       {To: []string{"a b@example.com"}},
+	} {
+		before := len(s.Messages())
+		if err := sender.Send(t.Context(), mail.Message{To: []string{to}, Subject: "会議", Text: "…"}); err != nil {
+			t.Fatalf("%s: %v", to, err)
+		}
+		got := s.Messages()[before]
+		if fmt.Sprint(got.To) != fmt.Sprint(want.To) || got.UTF8 != want.UTF8 || !want.UTF8 && bytes.ContainsFunc(got.Data, func(r rune) bool { return r >= 128 }) {
+			t.Errorf("%s: to %s, SMTPUTF8 %t\n%s", to, got.To, got.UTF8, got.Data)
 		}
 	}
 }
@@ -203,7 +258,7 @@ func TestSMTP(t *testing.T) {
 	if s.Connections() != 1 {
 		t.Errorf("%d connections for four messages", s.Connections())
 	}
-	for mode, permanent := range map[mailtest.Mode]bool{mailtest.Busy: false, mailtest.Reject: true, mailtest.Drop: false} {
+	for mode, permanent := range map[mailtest.Mode]bool{mailtest.Busy: false, mailtest.Reject: true, mailtest.Login: false, mailtest.Drop: false} {
 		s.Set(mode)
 		if err := sender.Send(t.Context(), m); err == nil || retry.IsPermanent(err) != permanent {
 			t.Errorf("mode %d: %v, permanent %v", mode, err, retry.IsPermanent(err))

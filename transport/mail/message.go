@@ -84,13 +84,8 @@ func (m Message) Validate() error {
 	if m.MessageID != "" && !messageID.MatchString(m.MessageID) {
 		return bad("message_id", "must have the form id@domain")
 	}
-	for name, value := range m.Headers {
-		if lower := strings.ToLower(name); !headerName.MatchString(name) || reserved[lower] || strings.HasPrefix(lower, "content-") || strings.HasPrefix(lower, "resent-") {
-			return bad("headers", "has a name that is not allowed")
-		}
-		if !isLine(value) {
-			return bad("headers", "must be one line of UTF-8 text each")
-		}
+	if err := m.validateHeaders(); err != nil {
+		return err
 	}
 	if m.Text == "" && m.HTML == "" && len(m.Alternatives) == 0 {
 		return bad("text", "is missing, and so are all other forms")
@@ -104,8 +99,20 @@ func (m Message) Validate() error {
 		}
 	}
 	for _, p := range m.Attachments {
-		if !isType(p.ContentType) || p.Name == "" || !isLine(p.Name) {
-			return bad("attachments", "must have a media type and a name each")
+		if !isType(p.ContentType) || p.Name == "" || len(p.Name) > mostName || !isLine(p.Name) {
+			return bad("attachments", "must have a media type and a name of at most 200 bytes each")
+		}
+	}
+	return nil
+}
+
+func (m Message) validateHeaders() error {
+	for name, value := range m.Headers {
+		if lower := strings.ToLower(name); !headerName.MatchString(name) || reserved[lower] || strings.HasPrefix(lower, "content-") || strings.HasPrefix(lower, "resent-") {
+			return bad("headers", "has a name that is not allowed")
+		}
+		if !isLine(value) || !isFoldable(value) {
+			return bad("headers", "must be one line of UTF-8 text each, without a word that no line has room for")
 		}
 	}
 	return nil
@@ -122,7 +129,26 @@ func isLine(s string) bool {
 
 func isAddress(s string) bool {
 	a, err := netmail.ParseAddress(s)
-	return err == nil && isLine(s) && isLine(a.Name) && isLine(a.Address)
+	return err == nil && isLine(s) && isFoldable(s) && isLine(a.Name) && isLine(a.Address)
+}
+
+const (
+	mostWord = 900 // bytes; a line has room for 998 (RFC 5322 §2.1.1)
+	mostName = 200 // bytes; encoded it stands in one line
+)
+
+// isFoldable says whether s fits into lines. Text that is not ASCII always does, because it is encoded in short words.
+func isFoldable(s string) bool {
+	for word := range strings.FieldsSeq(s) {
+		if len(word) > mostWord {
+			return !isASCII(s)
+		}
+	}
+	return true
+}
+
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
 }
 
 // isType accepts what mime can format again, but no multipart, whose structure is ours.

@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"mime"
 	netmail "net/mail"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wneessen/go-mail"
+	"golang.org/x/net/idna"
 )
 
 // Render returns the message as it goes over the wire (RFC 5322), without a DKIM signature. It returns ErrMessage.
@@ -42,7 +44,7 @@ func build(m Message) (*mail.Msg, error) {
 	if m.ReplyTo != "" {
 		msg.ReplyToMailAddress(parse(m.ReplyTo))
 	}
-	msg.Subject(m.Subject)
+	msg.Subject(unstructured(m.Subject))
 	for name, value := range m.Headers {
 		msg.SetGenHeader(mail.Header(name), value)
 	}
@@ -74,12 +76,38 @@ func build(m Message) (*mail.Msg, error) {
 	return msg, nil
 }
 
+// parse reads an address. Its domain becomes ASCII, which every server takes (RFC 5890).
 func parse(s string) *netmail.Address {
 	a, err := netmail.ParseAddress(s)
 	if err != nil {
 		return &netmail.Address{} // Validate has been asked
 	}
+	if at := strings.LastIndexByte(a.Address, '@'); !isASCII(a.Address[at+1:]) {
+		if domain, err := idna.Lookup.ToASCII(a.Address[at+1:]); err == nil {
+			a.Address = a.Address[:at+1] + domain
+		}
+	}
 	return a
+}
+
+// unstructured is a header's text. ASCII that would not arrive as it is, because it looks encoded or has a word that no
+// line has room for, is encoded (RFC 2047); the library encodes all else that needs it.
+func unstructured(s string) string {
+	if !isASCII(s) || isFoldable(s) && !strings.Contains(s, "=?") {
+		return s
+	}
+	var out strings.Builder
+	for i := range len(s) {
+		if i%20 == 0 { // an encoded word has at most 75 characters
+			if i > 0 {
+				out.WriteString("?= ")
+			}
+			out.WriteString("=?UTF-8?q?")
+		}
+		fmt.Fprintf(&out, "=%02X", s[i])
+	}
+	out.WriteString("?=")
+	return out.String()
 }
 
 func writer(content []byte) func(io.Writer) (int64, error) {

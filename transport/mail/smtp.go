@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	netmail "net/mail"
 	"net/textproto"
 	"net/url"
 	"strconv"
@@ -161,8 +160,8 @@ func ended(ctx context.Context) error {
 }
 
 // Send implements Sender. It returns ErrMessage as a permanent error, a permanent one for an answer 5xx of the server to
-// the message or its recipients, and a temporary one for everything else: no connection, 4xx, a failed login, a broken
-// dialogue. If one of several recipients is refused, nobody gets the message.
+// the message or its recipients, and a temporary one for everything else: no connection, 4xx, a login that failed
+// or is missing, a broken dialogue. If one of several recipients is refused, nobody gets the message.
 func (s *SMTP) Send(ctx context.Context, m Message) error {
 	if m.From == "" {
 		m.From = s.from
@@ -175,9 +174,7 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 	if m.ReturnPath == "" {
 		m.ReturnPath = s.from
 	}
-	if envelope, err := netmail.ParseAddress(m.ReturnPath); err == nil {
-		msg.EnvelopeFromMailAddress(envelope)
-	}
+	msg.EnvelopeFromMailAddress(parse(m.ReturnPath))
 	if s.dkim != nil {
 		msg.SetDKIM(s.dkim)
 	}
@@ -188,6 +185,7 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 		if err != nil {
 			return fmt.Errorf("mail: no SMTP dialogue: %w", cmp.Or(ended(ctx), err))
 		}
+		c.smtp.SkipSMTPUTF8(!needsUTF8(m))
 		err = s.send(ctx, c, msg)
 		if msg.IsDelivered() {
 			return nil // what came after, such as a failing RSET, does not matter
@@ -203,6 +201,17 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 	}
 }
 
+// needsUTF8 says whether only servers with SMTPUTF8 (RFC 6531) can carry the message: all but local parts is encoded.
+// Asked for without need, some servers carry it no further than to others that have it, too.
+func needsUTF8(m Message) bool {
+	for _, address := range append([]string{m.From, m.ReplyTo, m.ReturnPath}, m.To...) {
+		if address != "" && !isASCII(parse(address).Address) {
+			return true
+		}
+	}
+	return false
+}
+
 func (s *SMTP) send(ctx context.Context, c connection, msg *mail.Msg) error {
 	cut := context.AfterFunc(ctx, func() { _ = c.conn.SetDeadline(time.Unix(1, 0)) })
 	err := s.client.SendWithSMTPClient(c.smtp, msg)
@@ -214,6 +223,9 @@ func (s *SMTP) send(ctx context.Context, c connection, msg *mail.Msg) error {
 	return err
 }
 
+// authenticationRequired is a server's answer to who has not signed in (RFC 4954 §6): a setting, not the message, is wrong.
+const authenticationRequired = 530
+
 // classify marks what the server refused for good.
 func classify(err error) error {
 	code := 0
@@ -223,7 +235,7 @@ func classify(err error) error {
 		code = answer.Code
 	}
 	err = fmt.Errorf("mail: %w", err)
-	if code >= 500 && code < 600 {
+	if code >= 500 && code < 600 && code != authenticationRequired {
 		return retry.Permanent(err)
 	}
 	return err

@@ -16,6 +16,7 @@ type Message struct {
 	From string   // envelope sender
 	To   []string // envelope recipients
 	Data []byte   // header and body, as sent
+	UTF8 bool     // it asked for SMTPUTF8
 }
 
 // Mode is what a Sink does with the next messages.
@@ -26,6 +27,7 @@ const (
 	Accept    Mode = iota
 	Busy           // answers 451 to DATA: try again
 	Reject         // answers 550 to RCPT: no such user
+	Login          // answers 530 to RCPT: sign in first
 	Drop           // takes the message, then closes the connection without an answer: the outcome is unknown
 	Refuse         // answers 421 to the connection's first command
 	Hang           // never answers DATA until the Sink is closed or the mode changes
@@ -164,14 +166,18 @@ func (s *session) mode() (Mode, <-chan struct{}) {
 func (s *session) Reset()        { s.now = Message{} }
 func (s *session) Logout() error { return nil }
 
-func (s *session) Mail(from string, _ *smtp.MailOptions) error {
-	s.now = Message{From: from}
+func (s *session) Mail(from string, options *smtp.MailOptions) error {
+	s.now = Message{From: from, UTF8: options.UTF8}
 	return nil
 }
 
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
-	if mode, _ := s.mode(); mode == Reject {
+	switch mode, _ := s.mode(); mode {
+	case Reject:
 		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"}
+	case Login:
+		return &smtp.SMTPError{Code: 530, EnhancedCode: smtp.EnhancedCode{5, 7, 0}, Message: "sign in first"}
+	default:
 	}
 	s.now.To = append(s.now.To, to)
 	return nil
