@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"io"
 	"net"
 	"strings"
 
@@ -48,7 +49,8 @@ func Fault(err error) error {
 		if f := sqliteFault(lite.Code()); f != nil {
 			return f.Because(err)
 		}
-	case errors.Is(err, sql.ErrConnDone), errors.Is(err, driver.ErrBadConn), errors.As(err, &netErr), pgconn.SafeToRetry(err):
+	case errors.Is(err, sql.ErrConnDone), errors.Is(err, driver.ErrBadConn), errors.As(err, &netErr), pgconn.SafeToRetry(err),
+		errors.Is(err, io.ErrUnexpectedEOF): // PostgreSQL has gone in the middle of an answer
 		return ErrUnavailable.Because(err)
 	}
 	return err

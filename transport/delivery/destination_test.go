@@ -446,7 +446,9 @@ func TestScheduleAndSweep(t *testing.T) {
 		ks["note"] = note
 		s := newSite(t, db, delivery.Config{Kinds: ks, Keep: 24 * time.Hour})
 		s.enqueue(t, ctx, some(1)...)
-		if n := s.drain(t, ctx); n != 2 {
+		n := s.drain(t, ctx)
+		db.AdvanceClock(time.Second) // "at once" is by the engine's clock, which may be ahead by a round trip
+		if n += s.drain(t, ctx); n != 2 {
 			t.Fatalf("%d attempts at once", n)
 		}
 		for _, wait := range []time.Duration{5 * time.Second, 5 * time.Minute} {

@@ -93,26 +93,37 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
--- delivery_insert adds deliveries, and those that are pending to the queue as well, without those whose key is there.
+-- delivery_insert adds deliveries, and those that are pending to the queue as well, without those whose key is there. It
+-- hopes that none is, since asking first costs a third more.
 -- +goose StatementBegin
 CREATE FUNCTION delivery_insert(p_id text[], p_tenant text[], p_kind text[], p_destination text[], p_key text[], p_subject text[],
 	p_event text[], p_order text[], p_payload text[], p_state text[], p_attempts integer[], p_most integer[], p_error text[],
 	p_created timestamptz[], p_finished timestamptz[], p_resend_of text[], p_resent_by text[], p_trace text[],
 	p_lane text[], p_next timestamptz[], p_token text[], p_until timestamptz[])
-RETURNS void LANGUAGE plpgsql SET enable_nestloop = off SET enable_mergejoin = off SET jit = off AS $$
+RETURNS void LANGUAGE plpgsql SET jit = off AS $$
+DECLARE
+	fresh text[] := p_id;
 BEGIN
-	WITH d AS (
+	BEGIN
 		INSERT INTO deliveries (id, tenant, kind, destination, dedupe_key, subject, event_id, order_key, payload, state, attempts, max_attempts,
 			last_error, created_at, finished_at, resend_of, resent_by, trace)
 		SELECT * FROM unnest(p_id, p_tenant, p_kind, p_destination, p_key, p_subject, p_event, p_order, p_payload, p_state, p_attempts, p_most,
-			p_error, p_created, p_finished, p_resend_of, p_resent_by, p_trace)
-		ON CONFLICT (tenant, kind, dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING RETURNING id
-	)
+			p_error, p_created, p_finished, p_resend_of, p_resent_by, p_trace);
+	EXCEPTION WHEN unique_violation THEN
+		WITH d AS (
+			INSERT INTO deliveries (id, tenant, kind, destination, dedupe_key, subject, event_id, order_key, payload, state, attempts, max_attempts,
+				last_error, created_at, finished_at, resend_of, resent_by, trace)
+			SELECT * FROM unnest(p_id, p_tenant, p_kind, p_destination, p_key, p_subject, p_event, p_order, p_payload, p_state, p_attempts, p_most,
+				p_error, p_created, p_finished, p_resend_of, p_resent_by, p_trace)
+			ON CONFLICT (tenant, kind, dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING RETURNING id
+		)
+		SELECT COALESCE(array_agg(d.id), '{}') INTO fresh FROM d;
+	END;
 	INSERT INTO delivery_queue (id, lane, kind, order_key, next_attempt_at, attempts, lease_token, leased_until)
 	SELECT v.id, v.lane, v.kind, v.order_key, v.next_at, v.attempts, v.token, v.until
 	FROM unnest(p_id, p_lane, p_kind, p_order, p_next, p_attempts, p_token, p_until, p_state)
 		AS v (id, lane, kind, order_key, next_at, attempts, token, until, state)
-	WHERE v.state = 'pending' AND v.id IN (SELECT d.id FROM d);
+	WHERE v.state = 'pending' AND (fresh = p_id OR v.id = ANY (fresh));
 END $$;
 -- +goose StatementEnd
 
