@@ -11,8 +11,8 @@ import (
 	"github.com/renkei-go/renkei/transport"
 )
 
-// Get returns a request with message, people and links to those whom it concerns: who made it, who is asked, who it was
-// escalated to, who takes part in a target that it is linked with, and who oversees (role admin or mgmt). Links show as
+// Get returns a request with message, people and links to those whom it concerns: who made it, who is asked, who was told
+// that others are missing, who takes part in a target that it is linked with, and who oversees (role admin or mgmt). Links show as
 // far as the caller may read them. It returns ErrNotFound.
 func (s *Service) Get(ctx context.Context, by identity.Principal, id string) (Detail, error) {
 	r, err := s.store.Request(ctx, by.Tenant, id)
@@ -59,7 +59,7 @@ func (s *Service) sees(ctx context.Context, by identity.Principal, r Request) (b
 	if err == nil || fault.CodeOf(err) != fault.Forbidden {
 		return err == nil, err
 	}
-	if told, err := s.store.WasEscalatedTo(ctx, r.Tenant, r.ID, by.User()); err != nil || told {
+	if told, err := s.store.WasTold(ctx, r.Tenant, r.ID, by.User()); err != nil || told {
 		return told, err
 	}
 	links, err := s.readable(ctx, by, LinkFilter{RequestID: r.ID}, 1)

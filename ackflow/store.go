@@ -138,8 +138,10 @@ type Timers interface {
 	Postpone(ctx context.Context, tenant identity.TenantID, id string, until time.Time) error
 	// Escalate notes whom a request is escalated to and returns those who were not noted before.
 	Escalate(ctx context.Context, tenant identity.TenantID, id string, at time.Time, people []string) ([]string, error)
-	// WasEscalatedTo says whether the request was escalated to the person.
-	WasEscalatedTo(ctx context.Context, tenant identity.TenantID, id, user string) (bool, error)
+	// Tell notes who else was told that somebody is missing. It takes nothing from a later Escalate.
+	Tell(ctx context.Context, tenant identity.TenantID, id string, at time.Time, people []string) error
+	// WasTold says whether the person is noted by Escalate or Tell.
+	WasTold(ctx context.Context, tenant identity.TenantID, id, user string) (bool, error)
 }
 
 // Store is what the service needs of a database. Package ackflowbun implements it; ackflowtest proves one.

@@ -143,8 +143,10 @@ func (s *Service) remind(ctx context.Context, r Request, m Message, missing []st
 	}
 	others = slices.DeleteFunc(others, func(id string) bool { return slices.Contains(missing, id) })
 	f.notices = append(f.notices, naming(missing, s.noticesTo(r, m, TemplateStandIn, others))...)
-	f.more["alsoToldIds"] = others
-	return f, nil
+	if len(others) > 0 {
+		f.more["alsoToldIds"] = others
+	}
+	return f, s.store.Tell(ctx, r.Tenant, r.ID, r.RemindedAt, others)
 }
 
 // escalate tells those who were named for it, as they are now, each once in the life of the request.

@@ -2,6 +2,7 @@ package ackflow_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -178,14 +179,26 @@ func TestLadder(t *testing.T) {
 			return map[string][]string{"bob": {"dave", "carol", "gone"}}[person], nil
 		}
 		r.Service = r.open(t)
-		r.due(t, nil, "bob", "carol")
+		d := r.due(t, func(n *ackflow.NewRequest) { n.EscalationAfterHours, n.EscalationUserIDs = new(72), []string{"dave"} }, "bob", "carol")
 		r.after(t, 2*time.Hour)
 		r.told(t, ackflow.TemplateStandIn)
+		for _, who := range []string{"dave", "manager"} {
+			if _, err := r.Get(t.Context(), as(who), d.ID); !errors.Is(err, ackflow.ErrNotFound) {
+				t.Errorf("%s, not told yet: %v", who, err)
+			}
+		}
 		r.after(t, 24*time.Hour)
 		r.told(t, ackflow.TemplateStandIn, "dave") // carol is reminded herself; gone has left
 		r.after(t, 24*time.Hour)
 		r.told(t, ackflow.TemplateStandIn, "dave", "dave", "manager")
 		r.told(t, ackflow.TemplateReminder, "bob", "carol", "bob", "carol", "bob", "carol")
+		for _, who := range []string{"dave", "manager"} {
+			if _, err := r.Message(t.Context(), as(who), d.MessageID); err != nil {
+				t.Errorf("%s was told of it, but may not see it: %v", who, err)
+			}
+		}
+		r.after(t, 24*time.Hour)
+		r.told(t, ackflow.TemplateEscalated, "dave") // to have stood in spares nobody the escalation
 	})
 }
 

@@ -203,10 +203,11 @@ type useRow struct {
 }
 
 type escalationRow struct {
-	bun.BaseModel `bun:"table:chat_ack_escalations"`
+	bun.BaseModel `bun:"table:chat_ack_escalations,alias:e"`
 
 	Tenant    string     `bun:"tenant,pk"`
 	RequestID string     `bun:"request_id,pk"`
 	UserID    string     `bun:"user_id,pk"`
 	CreatedAt sqldb.Time `bun:"created_at"`
+	Escalated bool       `bun:"escalated"` // else: told
 }

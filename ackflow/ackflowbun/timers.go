@@ -40,20 +40,37 @@ func (s *Store) Escalate(ctx context.Context, tenant identity.TenantID, id strin
 	if len(people) == 0 {
 		return []string{}, nil
 	}
-	rows := make([]escalationRow, 0, len(people))
-	for _, who := range people {
-		rows = append(rows, escalationRow{Tenant: string(tenant), RequestID: id, UserID: who, CreatedAt: sqldb.At(at)})
-	}
+	rows := toldRows(tenant, id, at, people, true)
 	var fresh []string
-	err := s.db.IDB(ctx).NewInsert().Model(&rows).On("CONFLICT DO NOTHING").Returning("user_id").Scan(ctx, &fresh)
+	err := s.db.IDB(ctx).NewInsert().Model(&rows).
+		On("CONFLICT (tenant, request_id, user_id) DO UPDATE").Set("escalated = EXCLUDED.escalated").Where("NOT e.escalated").
+		Returning("user_id").Scan(ctx, &fresh)
 	if err != nil {
 		return nil, sqldb.Fault(err)
 	}
 	return slices.DeleteFunc(slices.Clone(people), func(who string) bool { return !slices.Contains(fresh, who) }), nil
 }
 
-// WasEscalatedTo implements ackflow.Timers.
-func (s *Store) WasEscalatedTo(ctx context.Context, tenant identity.TenantID, id, user string) (bool, error) {
+// Tell implements ackflow.Timers.
+func (s *Store) Tell(ctx context.Context, tenant identity.TenantID, id string, at time.Time, people []string) error {
+	if len(people) == 0 {
+		return nil
+	}
+	rows := toldRows(tenant, id, at, people, false)
+	_, err := s.db.IDB(ctx).NewInsert().Model(&rows).On("CONFLICT DO NOTHING").Exec(ctx)
+	return sqldb.Fault(err)
+}
+
+func toldRows(tenant identity.TenantID, id string, at time.Time, people []string, escalated bool) []escalationRow {
+	rows := make([]escalationRow, 0, len(people))
+	for _, who := range people {
+		rows = append(rows, escalationRow{Tenant: string(tenant), RequestID: id, UserID: who, CreatedAt: sqldb.At(at), Escalated: escalated})
+	}
+	return rows
+}
+
+// WasTold implements ackflow.Timers.
+func (s *Store) WasTold(ctx context.Context, tenant identity.TenantID, id, user string) (bool, error) {
 	told, err := s.db.Reader(ctx).NewSelect().Model((*escalationRow)(nil)).Where("tenant = ?", string(tenant)).
 		Where("request_id = ?", id).Where("user_id = ?", user).Exists(ctx)
 	return told, sqldb.Fault(err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/renkei-go/renkei/ackflow"
+	"github.com/renkei-go/renkei/foundation/identity"
 	"github.com/renkei-go/renkei/foundation/page"
 )
 
@@ -240,6 +241,9 @@ func useRace(t *testing.T, s ackflow.Store) {
 func escalations(t *testing.T, s ackflow.Store) {
 	insert(t, s, 1, 2)
 	id := request(1).ID
+	for range 2 {
+		check(t, s.Tell(t.Context(), "acme", id, t0, []string{"mgmt", "dave"}))
+	}
 	for _, c := range []struct{ to, fresh []string }{
 		{[]string{"mgmt", "exec"}, []string{"mgmt", "exec"}}, {[]string{"exec", "admin", "mgmt"}, []string{"admin"}}, {nil, []string{}},
 	} {
@@ -247,14 +251,20 @@ func escalations(t *testing.T, s ackflow.Store) {
 		check(t, err)
 		equal(t, got, c.fresh)
 	}
-	for who, want := range map[string]bool{"mgmt": true, "admin": true, "bob": false} {
-		got, err := s.WasEscalatedTo(t.Context(), "acme", id, who)
+	for who, want := range map[string]bool{"mgmt": true, "admin": true, "dave": true, "bob": false} {
+		got, err := s.WasTold(t.Context(), "acme", id, who)
 		check(t, err)
 		equal(t, got, want)
 	}
-	got, err := s.WasEscalatedTo(t.Context(), "acme", request(2).ID, "mgmt")
+	for tenant, id := range map[identity.TenantID]string{"acme": request(2).ID, "other": id} {
+		got, err := s.WasTold(t.Context(), tenant, id, "mgmt")
+		check(t, err)
+		equal(t, got, false)
+	}
+	check(t, s.Tell(t.Context(), "acme", id, t0, []string{"admin"}))
+	again, err := s.Escalate(t.Context(), "acme", id, t0, []string{"admin", "dave"})
 	check(t, err)
-	equal(t, got, false)
+	equal(t, again, []string{"dave"}) // to be told before is not to be escalated to, and the other way round it stays
 }
 
 // ackRace has people acknowledge and take back at once: the number of those missing never loses count.
