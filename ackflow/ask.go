@@ -102,9 +102,6 @@ func (s *Service) plan(ctx context.Context, tenant identity.TenantID, t Terms, d
 	if err != nil {
 		return plan{}, err
 	}
-	if e.AfterHours == nil {
-		escalates = nil
-	}
 	r := Request{
 		Tenant: tenant, Named: t.required(), DueAt: dueAt.UTC().Truncate(time.Microsecond), RemindHour: t.remind(), Escalation: e,
 		CreatedAt: now, Required: len(asked), Missing: len(asked),
@@ -114,6 +111,9 @@ func (s *Service) plan(ctx context.Context, tenant identity.TenantID, t Terms, d
 		if e.AfterHours != nil {
 			r.EscalateAt = r.DueAt.Add(time.Duration(*e.AfterHours) * time.Hour)
 		}
+	}
+	if r.EscalateAt.IsZero() {
+		escalates = nil
 	}
 	return plan{r, asked, escalates}, nil
 }
@@ -138,20 +138,21 @@ func (s *Service) Preview(ctx context.Context, by identity.Principal, n NewReque
 		return Preview{}, err
 	}
 	if n.MessageID != "" {
-		m, err := s.askable(ctx, by, n.MessageID, s.readMessage)
-		if err != nil {
-			return Preview{}, err
-		}
-		if _, err := s.store.RequestOf(ctx, by.Tenant, m.ID); !isGone(err) {
-			if err == nil {
-				err = ErrDuplicateRequest
-			}
+		if _, err := s.askable(ctx, by, n.MessageID, s.readMessage); err != nil {
 			return Preview{}, err
 		}
 	}
 	p, err := s.plan(ctx, by.Tenant, n.Terms, n.DueAt, now)
 	if err != nil {
 		return Preview{}, err
+	}
+	if n.MessageID != "" {
+		if _, err := s.store.RequestOf(ctx, by.Tenant, n.MessageID); !isGone(err) {
+			if err == nil {
+				err = ErrDuplicateRequest
+			}
+			return Preview{}, err
+		}
 	}
 	r := p.request
 	return Preview{

@@ -28,6 +28,14 @@ func TestPreviewIsReality(t *testing.T) {
 	r := newRig(t, sqldbtest.SQLite(t, migrations...))
 	users := rapid.SliceOfN(rapid.SampledFrom([]string{"alice", "bob", "carol", "manager", "gone", "stranger"}), 0, 4)
 	groups := rapid.SliceOfN(rapid.SampledFrom([]string{"sales", "empty", "mgmt"}), 0, 2)
+	asked, foreign := r.ask(t, "alice", asking("bob")), r.ask(t, "bob", asking("alice"))
+	fresh := func() string {
+		m, err := r.PostMessage(t.Context(), as("alice"), ackflow.NewMessage{RoomID: "general", Body: "Mine."})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.ID
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		n := asking(users.Draw(rt, "users")...)
 		n.RequiredGroupIDs, n.RequiredRoles = groups.Draw(rt, "groups"), groups.Draw(rt, "roles")
@@ -37,6 +45,9 @@ func TestPreviewIsReality(t *testing.T) {
 		}
 		if rapid.Bool().Draw(rt, "escalates") {
 			n.EscalationAfterHours = new(rapid.IntRange(0, 100).Draw(rt, "hours"))
+		}
+		if about := rapid.SampledFrom([]string{"", fresh(), asked.MessageID, foreign.MessageID, "unknown"}).Draw(rt, "message"); about != "" {
+			n.Message, n.MessageID = nil, about
 		}
 		p, previewErr := r.Preview(t.Context(), as("alice"), n)
 		d, err := r.Ask(t.Context(), as("alice"), n)
@@ -51,6 +62,7 @@ func TestPreviewIsReality(t *testing.T) {
 			asked = append(asked, a.UserID)
 		}
 		if !slices.Equal(asked, d.UserIDs()) || !p.DueAt.Equal(d.DueAt) || !p.RemindAt.Equal(d.RemindAt) || !p.EscalateAt.Equal(d.EscalateAt) ||
+			p.EscalateAt.IsZero() && len(p.Escalates) > 0 ||
 			p.RemindHour != d.RemindHour {
 			rt.Fatalf("preview %+v, reality %+v", p, d)
 		}

@@ -72,7 +72,9 @@ func (s *Service) CreateTemplate(ctx context.Context, by identity.Principal, n N
 		if err := s.store.InsertTemplate(ctx, out); err != nil {
 			return err
 		}
-		return s.record(ctx, templateEntry(by, "chat_ack_template_created", out))
+		e := templateEntry(by, "chat_ack_template_created", out)
+		e.Metadata["after"] = out.input()
+		return s.record(ctx, e)
 	})
 	if err != nil {
 		return Template{}, err
@@ -96,7 +98,8 @@ func (s *Service) UpdateTemplate(ctx context.Context, by identity.Principal, id 
 		if err != nil {
 			return err
 		}
-		n := t.input()
+		before := t.input()
+		n := before
 		change(&n)
 		if err := n.validate(); err != nil {
 			return err
@@ -106,7 +109,9 @@ func (s *Service) UpdateTemplate(ctx context.Context, by identity.Principal, id 
 		if err := s.store.SetTemplate(ctx, t); err != nil {
 			return err
 		}
-		return s.record(ctx, templateEntry(by, "chat_ack_template_updated", t))
+		e := templateEntry(by, "chat_ack_template_updated", t)
+		e.Metadata["before"], e.Metadata["after"] = before, t.input()
+		return s.record(ctx, e)
 	})
 	if err != nil {
 		return Template{}, err

@@ -283,11 +283,19 @@ func (s *Service) ChangePolicy(ctx context.Context, by identity.Principal, p Pol
 		}
 		e := audit.By(by, ActionPolicyChanged, policyKind, p.Flow)
 		e.Reason = p.Comment
-		e.Metadata["version"], e.Metadata["rules"], e.Metadata["steps"] = p.Version, p.Rules, p.Steps
+		e.Metadata["version"], e.Metadata["before"], e.Metadata["after"] = p.Version, was.recorded(), p.recorded()
 		return s.cfg.Audit.Record(ctx, e)
 	})
 	if err != nil {
 		return Policy{}, err
 	}
 	return p.complete(), nil
+}
+
+// recorded is the policy as audit entries have it.
+func (p Policy) recorded() map[string]any {
+	return map[string]any{
+		"version": p.Version, "rules": append(Rules{}, p.Rules...), "steps": p.complete().Steps,
+		"timeoutSeconds": int64(p.Timeout / time.Second), "remindBeforeSeconds": int64(p.RemindBefore / time.Second),
+	}
 }

@@ -77,7 +77,7 @@ func TestPolicyVersions(t *testing.T) {
 		if p, err := r.Policy(t.Context(), "other", "purchase"); err != nil || p.Version != 1 {
 			t.Errorf("%+v, %v", p, err)
 		}
-		if lines := r.ledger.Lines(t, "audit", approval.ActionPolicyChanged); len(lines) != 1 || lines[0].Target != "approval_policies/purchase" || !strings.Contains(lines[0].Body, `"version":2`) {
+		if lines := r.ledger.Lines(t, "audit", approval.ActionPolicyChanged); len(lines) != 1 || lines[0].Target != "approval_policies/purchase" || !strings.Contains(lines[0].Body, `"version":2`) || !strings.Contains(lines[0].Body, `"timeoutSeconds":3600`) {
 			t.Errorf("%+v", lines)
 		}
 	})

@@ -95,7 +95,7 @@ type TemplatePatch struct {
 	EscalationUserIDs    change[[]string] `json:"escalationUserIds,omitzero"`
 	EscalationGroupIDs   change[[]string] `json:"escalationGroupIds,omitzero"`
 	EscalationRoles      change[[]string] `json:"escalationRoles,omitzero"`
-	IsEnabled            change[bool]     `json:"isEnabled,omitzero"`
+	IsEnabled            *bool            `json:"isEnabled,omitempty" nullable:"true" doc:"Null changes nothing."`
 }
 
 func (p TemplatePatch) apply(n *ackflow.NewTemplate) {
@@ -111,7 +111,9 @@ func (p TemplatePatch) apply(n *ackflow.NewTemplate) {
 	p.EscalationUserIDs.to(&n.EscalationUserIDs)
 	p.EscalationGroupIDs.to(&n.EscalationGroupIDs)
 	p.EscalationRoles.to(&n.EscalationRoles)
-	p.IsEnabled.to(&n.IsEnabled)
+	if p.IsEnabled != nil {
+		n.IsEnabled = *p.IsEnabled
+	}
 }
 
 // change is a member of a patch: null is a change, too.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -146,6 +147,16 @@ func TestTemplates(t *testing.T) {
 		changed["escalationAfterHours"] != 24.0 || changed["messageBody"] != "Rules" || changed["updatedBy"] != "admin" || changed["createdBy"] != "mgmt" {
 		t.Errorf("%v", changed)
 	}
+	if lines := s.ledger.Lines(t, "audit", "chat_ack_template_updated"); !strings.Contains(lines[0].Body, `"before":{"flowType":"booking"`) ||
+		!strings.Contains(lines[0].Body, `"requiredUserIds":["bob"]`) || !strings.Contains(lines[0].Body, `"requiredUserIds":["carol"]`) {
+		t.Errorf("%s", lines[0].Body)
+	}
+	if on := s.ok(t, 200, "admin", "PATCH", path, object{"isEnabled": true}); on["isEnabled"] != true {
+		t.Errorf("%v", on)
+	}
+	if still := s.ok(t, 200, "admin", "PATCH", path, object{"isEnabled": nil}); still["isEnabled"] != true {
+		t.Errorf("null retires it: %v", still)
+	}
 	other := maps.Clone(body)
 	other["actionKey"] = "reject"
 	s.ok(t, 201, "mgmt", "POST", "/chat-ack-templates", other)
@@ -160,7 +171,7 @@ func TestTemplates(t *testing.T) {
 		t.Errorf("%v, %v", first, next)
 	}
 	s.refused(t, 400, "INVALID_QUERY", "mgmt", "GET", "/chat-ack-templates?cursor=junk", nil)
-	for action, n := range map[string]int{"chat_ack_template_created": 2, "chat_ack_template_updated": 1} {
+	for action, n := range map[string]int{"chat_ack_template_created": 2, "chat_ack_template_updated": 3} {
 		if got := len(s.ledger.Lines(t, "audit", action)); got != n {
 			t.Errorf("%d audit entries %s", got, action)
 		}
