@@ -46,7 +46,7 @@ func HireColumns() []string {
 	return names
 }
 
-var errManyRows = fault.InvalidField("rows", "must have at most 5000 rows")
+var errManyRows = fault.InvalidField("body", "must have at most 5000 rows")
 
 // ReadCSV reads hires from CSV in UTF-8 (RFC 4180), with or without a byte order mark, whose first row names the columns
 // by NewHire's JSON names in any order. It returns a fault with a field such as "row 3" or "header".
