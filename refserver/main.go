@@ -3,7 +3,7 @@
 //	go run ./refserver --demo            a small company to try it with
 //	go run ./refserver serve             the default: serve until interrupted
 //	go run ./refserver migrate           bring the database up to date and stop
-//	go run ./refserver audit verify      check the audit chain; --head FILE compares with an exported head
+//	go run ./refserver audit verify      check the audit chain; with a FILE compare it with the head exported there
 //	go run ./refserver audit head        print the signed head of the chain, to be kept elsewhere
 //	go run ./refserver seed              write the demo company into the database
 //	go run ./refserver keys rotate       make a new current secret key; the old ones stay readable
@@ -25,6 +25,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal does not wait
 	code := server.Main(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/renkei-go/renkei/foundation/secret"
 	"github.com/renkei-go/renkei/transport/chat/slack"
 	"github.com/renkei-go/renkei/transport/chat/teams"
 	"github.com/renkei-go/renkei/transport/mail"
@@ -25,6 +26,12 @@ func channels(cfg Config, mailer mail.Sender) (map[string]notify.Channel, error)
 	}
 	all := map[string]notify.Channel{"mail": notify.Mail(mailer, cfg.mailDomain())}
 	var errs []error
+	for _, hook := range []secret.String{cfg.SlackWebhook, cfg.TeamsWebhook} {
+		if !hook.IsZero() {
+			_, err := outside.CheckURL(hook.Reveal())
+			errs = append(errs, err)
+		}
+	}
 	if !cfg.SlackToken.IsZero() {
 		app, err := slack.New(slack.Config{Token: cfg.SlackToken, Client: outside.Client()})
 		errs = append(errs, err)

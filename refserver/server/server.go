@@ -7,12 +7,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/renkei-go/renkei/staff/graphsync"
 )
 
-// drain is how long a stopping server lets answers finish.
+// drain is how long a stopping server lets answers and deliveries finish.
 const drain = 15 * time.Second
 
 // Server is the reference server. Make it with New; it serves once.
@@ -44,7 +45,10 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s.listener = listener
 	if s.cfg.PublicURL == "" {
-		s.cfg.PublicURL = "http://" + listener.Addr().String()
+		s.cfg.PublicURL = s.URL()
+		if bound, ok := listener.Addr().(*net.TCPAddr); ok && !bound.IP.IsLoopback() {
+			s.log.Warn("links in mails lead here, where people may not get to; set --public-url", "url", s.cfg.PublicURL)
+		}
 	}
 	if s.parts, err = wire(ctx, s.cfg, s.log); err != nil {
 		return nil, errors.Join(err, listener.Close())
@@ -62,7 +66,13 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 }
 
 // URL is where the server answers, for programs on the same machine.
-func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
+func (s *Server) URL() string {
+	address := s.listener.Addr().String()
+	if bound, ok := s.listener.Addr().(*net.TCPAddr); ok && bound.IP.IsUnspecified() {
+		address = net.JoinHostPort("localhost", strconv.Itoa(bound.Port))
+	}
+	return "http://" + address
+}
 
 // Ready returns a channel that closes when the server does all of its work.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
@@ -74,7 +84,11 @@ func (s *Server) Run(ctx context.Context) error {
 	loops, stopLoops := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopLoops()
 	worked := make(chan error, 1)
-	go func() { worked <- s.work(loops) }()
+	go func() {
+		err := s.work(loops)
+		s.log.Info("the loops have ended")
+		worked <- err
+	}()
 
 	web := &http.Server{
 		Handler:           s.handler,
@@ -107,8 +121,8 @@ func (s *Server) Run(ctx context.Context) error {
 	s.log.Info("stopping")
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
+	stopLoops() // at the same time: a client that is slow must not take the time from what is being delivered
 	err = errors.Join(err, web.Shutdown(grace))
-	stopLoops()
 	select {
 	case werr := <-worked:
 		err = errors.Join(err, werr)

@@ -43,6 +43,9 @@ func TestSettings(t *testing.T) {
 		{"a public URL with a query", []string{"--check", "--public-url", "https://s3cret.example/?a=b"}, nil, 2, "public-url"},
 		{"a port that cannot be", []string{"--check", "--listen", "127.0.0.1:s3cret"}, nil, 2, "listen"},
 		{"a chat that is no URL", []string{"--check", "--teams-webhook-url", "s3cret"}, nil, 2, "teams"},
+		{"a chat in the own network", []string{"--check", "--slack-webhook-url", "https://10.0.0.1/s3cret"}, nil, 2, "private_address"},
+		{"a chat in the clear", []string{"--check", "--teams-webhook-url", "http://example.com/s3cret"}, nil, 2, "scheme_not_allowed"},
+		{"a chat that is allowed", []string{"--check", "--teams-webhook-url", "http://10.0.0.1/s3cret", "--allow-private-targets", "10.0.0.0/8"}, nil, 0, "valid"},
 		{"networks that are none", []string{"--check", "--allow-private-targets", "s3cret"}, nil, 2, "allow-private-targets"},
 		{"a rate that is no number", []string{"--check", "--rate-limit", "s3cret"}, nil, 2, "rate-limit"},
 		{"no rate limit", []string{"--check", "--rate-limit", "0"}, nil, 0, "valid"},
@@ -83,6 +86,23 @@ func TestSettings(t *testing.T) {
 // entra is the environment of seed 001, and more.
 func entra(more ...string) []string {
 	return append([]string{"ENTRA_SYNC_ENABLED=true", "ENTRA_TENANT_ID=contoso.example", "ENTRA_CLIENT_ID=s3cret", "ENTRA_CLIENT_SECRET=s3cret"}, more...)
+}
+
+// TestAllAddresses: who serves on all addresses gets one that a browser opens, and hears where links in mails lead.
+func TestAllAddresses(t *testing.T) {
+	for public, warns := range map[string]bool{"": true, "https://renkei.example": false} {
+		log := &lockedLog{}
+		s, err := server.New(t.Context(), server.Config{Listen: ":0", DataDir: t.TempDir(), PublicURL: public, LogTo: log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(s.URL(), "http://localhost:") || strings.Contains(log.String(), "--public-url") != warns {
+			t.Errorf("%s: %s", s.URL(), log)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // TestHelpNamesEverySetting: flags and environment are one list.
