@@ -239,7 +239,7 @@ func (s *Service) advance(ctx context.Context, by identity.Principal, then rulin
 	if err := s.cfg.Outbox.Publish(ctx, s.event(EventStepOpened, r)); err != nil {
 		return Request{}, err
 	}
-	return r, s.notifyAsked(ctx, r, TemplateRequested)
+	return r, s.notifyOpened(ctx, then.action.Request, r)
 }
 
 // auditAction names what an audit entry says was done.

@@ -79,6 +79,28 @@ func (s *Service) notifyAsked(ctx context.Context, r Request, template string) e
 	return s.notify(ctx, notices)
 }
 
+// notifyOpened tells those who are asked in the step that has just opened. Whoever was asked about the subject before, in
+// a step of the request or in another one, is asked for something else now: that is no repetition to be suppressed.
+func (s *Service) notifyOpened(ctx context.Context, before, r Request) error {
+	notices, err := s.noticesToAsked(ctx, r, TemplateRequested)
+	if err != nil {
+		return err
+	}
+	again, err := s.store.AskedSince(ctx, r.Tenant, r.Subject, r.CreatedAt.Add(-suppression), r.ID)
+	if err != nil {
+		return err
+	}
+	for i, n := range notices {
+		if again || before.IsApprover(n.Recipient) {
+			notices[i].Subject = unlike(r)
+		}
+	}
+	return s.notify(ctx, notices)
+}
+
+// unlike is a subject of notices that none before has had.
+func unlike(r Request) string { return fmt.Sprintf("%s/%s@%d", TargetKind, r.ID, r.Version) }
+
 func (s *Service) noticesTo(r Request, template string, critical bool, recipients []string) []transport.Notice {
 	notices := make([]transport.Notice, 0, len(recipients))
 	for _, who := range recipients {
@@ -99,7 +121,7 @@ func (s *Service) noticesTo(r Request, template string, critical bool, recipient
 		}
 		about := r.Subject.String()
 		if template == TemplateChanged {
-			about = fmt.Sprintf("%s/%s@%d", TargetKind, r.ID, r.Version) // each change is told
+			about = unlike(r) // each change is told
 		}
 		notices = append(notices, transport.Notice{
 			Template: template, Recipient: who, Subject: about, Data: data, Critical: critical, Tenant: r.Tenant,

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/renkei-go/renkei/foundation/audit"
+	"github.com/renkei-go/renkei/foundation/check"
 	"github.com/renkei-go/renkei/foundation/identity"
 )
 
@@ -12,8 +13,15 @@ import (
 // changed it in the same transaction in a way that does not ask anew: a decision on what they saw before is then refused
 // with ErrStaleContent, and those who may still decide are told (TemplateChanged). The approvers, the deadline, the
 // reminder and what was decided already stay. Without a pending request in sub.Flow, or when nothing that is shown has
-// changed, it does nothing. It returns an Invalid fault for content that is no JSON data.
+// changed, it does nothing. It returns an Invalid fault for a submission that is not complete; the requester is not
+// compared.
 func (s *Service) Revise(ctx context.Context, by identity.Principal, sub Submission) error {
+	if sub.Requester == "" {
+		sub.Requester = by.User()
+	}
+	if err := check.Struct(sub); err != nil {
+		return err
+	}
 	shown, err := shownOf(sub.Content)
 	if err != nil {
 		return err

@@ -63,6 +63,9 @@ func TestStaleContent(t *testing.T) {
 		if _, err := r.Act(t.Context(), as("manager"), q.ID, approval.Decision{Action: approval.Approve, ContentHash: now.ContentHash}); err != nil {
 			t.Error(err)
 		}
+		if err := r.Revise(t.Context(), as("alice"), approval.Submission{Subject: q.Subject, Flow: q.Flow, Summary: "two\nlines"}); fault.CodeOf(err) != fault.Invalid {
+			t.Errorf("a summary that a submission may not have: %v", err)
+		}
 		r.revise(t, q, 1, 12) // it has ended: nothing happens
 		if got := r.get(t, q); got.ContentHash != now.ContentHash {
 			t.Errorf("%+v", got)

@@ -164,7 +164,7 @@ func (s *Service) Submit(ctx context.Context, by identity.Principal, sub Submiss
 // submit stores a new request. Who is asked again about a subject soon after the last time is told so: the notice
 // that says no more than the last one would be suppressed (seed 003 §6.3).
 func (s *Service) submit(ctx context.Context, by identity.Principal, r Request) error {
-	again, err := s.store.AskedSince(ctx, r.Tenant, r.Subject, r.CreatedAt.Add(-suppression))
+	again, err := s.store.AskedSince(ctx, r.Tenant, r.Subject, r.CreatedAt.Add(-suppression), r.ID)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package approval_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"github.com/renkei-go/renkei/foundation/fault"
 	"github.com/renkei-go/renkei/foundation/identity"
 	"github.com/renkei-go/renkei/foundation/page"
+	"github.com/renkei-go/renkei/transport"
 )
 
 // chained gives the flow of the rig's requests these steps.
@@ -91,6 +93,39 @@ func TestModes(t *testing.T) {
 			if got := strings.Join(r.says(t, q, strings.Fields(c.who)...), " "); got != c.want {
 				t.Errorf("%s: %s, want %s", name, got, c.want)
 			}
+		}
+	})
+}
+
+// TestWhoIsAskedForMoreIsTold: what somebody is asked in a later step is no repetition of what they were asked before, in
+// an earlier step or in an earlier request about the same, and so is not suppressed as one.
+func TestWhoIsAskedForMoreIsTold(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		t.Helper()
+		told := &recorder{}
+		r.cfg.Notifier = told
+		r.chained(t, plan("", 0, "manager", "hr"), plan(approval.All, 0, "hr", "mgmt"))
+		q := r.submit(t, as("alice"))
+		r.says(t, q, "manager")
+		if err := r.WithdrawSubject(t.Context(), as("alice"), q.Subject, "moved"); err != nil {
+			t.Fatal(err)
+		}
+		again := r.submit(t, as("alice"), func(s *approval.Submission) { s.Subject = q.Subject })
+		r.says(t, again, "manager")
+		told.notices = slices.DeleteFunc(told.notices, func(n transport.Notice) bool { return !approval.Asks(n.Template) })
+		got := map[string]int{}
+		seen := map[string]bool{}
+		for _, n := range told.notices {
+			if key := n.Template + n.Recipient + n.Subject; !seen[key] { // the others are suppressed
+				seen[key] = true
+				got[n.Recipient]++
+			}
+		}
+		if want := map[string]int{"manager": 2, "hr": 4, "mgmt": 2}; !maps.Equal(got, want) {
+			t.Errorf("told %v, want %v", got, want)
+		}
+		if first := told.notices[0]; first.Subject != q.Subject.String() {
+			t.Errorf("the first is about %q", first.Subject)
 		}
 	})
 }

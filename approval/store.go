@@ -27,8 +27,8 @@ type Requests interface {
 	Lock(ctx context.Context, tenant identity.TenantID, id string) (Request, error)
 	// LockPending is Lock for the pending requests of a subject, of every flow.
 	LockPending(ctx context.Context, tenant identity.TenantID, subject Subject) ([]Request, error)
-	// AskedSince says whether there is a request about the subject that was created after t.
-	AskedSince(ctx context.Context, tenant identity.TenantID, subject Subject, t time.Time) (bool, error)
+	// AskedSince says whether there is a request about the subject, other than the one of the id, that was created after t.
+	AskedSince(ctx context.Context, tenant identity.TenantID, subject Subject, t time.Time, but string) (bool, error)
 	// Advance writes r's Steps, and raises its version to r.Version, under the condition of Settle; the lists of people
 	// follow from r.Deciders.
 	Advance(ctx context.Context, r Request) error

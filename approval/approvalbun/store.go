@@ -95,11 +95,11 @@ func (s *Store) LockPending(ctx context.Context, tenant identity.TenantID, subje
 }
 
 // AskedSince implements approval.Requests.
-func (s *Store) AskedSince(ctx context.Context, tenant identity.TenantID, subject approval.Subject, t time.Time) (bool, error) {
+func (s *Store) AskedSince(ctx context.Context, tenant identity.TenantID, subject approval.Subject, t time.Time, but string) (bool, error) {
 	exists, err := s.db.Reader(ctx).NewSelect().Model((*requestRow)(nil)).
 		Where("tenant = ?", string(tenant)).
 		Where("subject_kind = ?", subject.Kind).Where("subject_id = ?", subject.ID).
-		Where("created_at > ?", sqldb.At(t)).
+		Where("created_at > ?", sqldb.At(t)).Where("id <> ?", but).
 		Exists(ctx)
 	return exists, sqldb.Fault(err)
 }

@@ -92,25 +92,27 @@ func askedSince(t *testing.T, s approval.Store) {
 	for name, c := range map[string]struct {
 		subject approval.Subject
 		since   time.Time
+		but     string
 		want    bool
 	}{
-		"before":  {r.Subject, r.CreatedAt.Add(-time.Microsecond), true},
-		"at":      {r.Subject, r.CreatedAt, false},
-		"another": {approval.Subject{Kind: r.Subject.Kind, ID: "x"}, t0, false},
-		"kind":    {approval.Subject{Kind: "x", ID: r.Subject.ID}, t0, false},
+		"before":  {r.Subject, r.CreatedAt.Add(-time.Microsecond), "id-0002", true},
+		"itself":  {r.Subject, r.CreatedAt.Add(-time.Microsecond), r.ID, false},
+		"at":      {r.Subject, r.CreatedAt, "", false},
+		"another": {approval.Subject{Kind: r.Subject.Kind, ID: "x"}, t0, "", false},
+		"kind":    {approval.Subject{Kind: "x", ID: r.Subject.ID}, t0, "", false},
 	} {
-		if got, err := s.AskedSince(t.Context(), "acme", c.subject, c.since); err != nil || got != c.want {
+		if got, err := s.AskedSince(t.Context(), "acme", c.subject, c.since, c.but); err != nil || got != c.want {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
-	if got, err := s.AskedSince(t.Context(), "other", r.Subject, t0); err != nil || got {
+	if got, err := s.AskedSince(t.Context(), "other", r.Subject, t0, ""); err != nil || got {
 		t.Errorf("another tenant's: %v, %v", got, err)
 	}
 	// It still was, when it has ended.
 	if err := s.Settle(t.Context(), ended(r, approval.Rejected)); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.AskedSince(t.Context(), "acme", r.Subject, t0); err != nil || !got {
+	if got, err := s.AskedSince(t.Context(), "acme", r.Subject, t0, ""); err != nil || !got {
 		t.Errorf("ended: %v, %v", got, err)
 	}
 }
