@@ -19,8 +19,12 @@ func (s *Service) PostMessage(ctx context.Context, by identity.Principal, n NewM
 		if err != nil {
 			return err
 		}
-		out, err = s.write(ctx, by, n, now)
-		return err
+		if out, err = s.write(ctx, by, n, now); err != nil {
+			return err
+		}
+		e := audit.By(by, "chat_message_posted", MessageKind, out.ID)
+		e.Metadata["roomId"] = out.Room
+		return s.record(ctx, e)
 	})
 	return out, err
 }

@@ -240,6 +240,9 @@ func TestPreviewAndMessages(t *testing.T) {
 		t.Errorf("the dry run left %d audit entries", n)
 	}
 	m := s.ok(t, 201, "alice", "POST", "/chat-messages", object{"roomId": "r", "body": "b"})
+	if l := s.ledger.Lines(t, "audit", "chat_message_posted"); len(l) != 1 || l[0].Who != "alice" {
+		t.Errorf("%+v", l)
+	}
 	path := "/chat-messages/" + to[string](m["id"])
 	s.ok(t, 200, "alice", "GET", path, nil)
 	s.ok(t, 200, "mgmt", "GET", path, nil)
