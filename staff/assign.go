@@ -226,7 +226,7 @@ func byID[T any](p page.Request, scope string, id func(T) int64, list func(after
 type NewAssignment struct {
 	UnitID    int64
 	Role      string // default DefaultRole
-	Primary   bool   // takes it from the one that is; the first assignment of a person is it anyway
+	Primary   bool   // takes it from the one that is, when it begins; the first assignment of a person is it anyway
 	StartDate Date   // default today
 	EndDate   Date   // the last day; empty: open
 }
@@ -284,7 +284,7 @@ func (s *Service) assign(ctx context.Context, by identity.Principal, p Person, n
 		a.Told = ToldAssigned
 	}
 	if a.Primary {
-		if err := s.demote(ctx, by.Tenant, p.Units, 0); err != nil {
+		if err := s.demote(ctx, by.Tenant, p.Units, a); err != nil {
 			return a, err
 		}
 	}
@@ -312,10 +312,12 @@ func (s *Service) named(ctx context.Context, tenant identity.TenantID, a Assignm
 	return a
 }
 
-// demote takes the primary place from all but one.
-func (s *Service) demote(ctx context.Context, tenant identity.TenantID, all []Assignment, but int64) error {
+// demote takes the primary place from all others that hold today, or, for one that is to come, from the others to come: it
+// takes the place of today's when it begins.
+func (s *Service) demote(ctx context.Context, tenant identity.TenantID, all []Assignment, to Assignment) error {
+	today := s.today()
 	for _, a := range all {
-		if a.Primary && a.ID != but {
+		if a.Primary && a.ID != to.ID && a.Current(today) == to.Current(today) {
 			a.Primary = false
 			if err := s.cfg.Store.UpdateAssignment(ctx, tenant, a); err != nil {
 				return err
@@ -417,6 +419,11 @@ func (s *Service) tell(ctx context.Context, tenant identity.TenantID, seen Assig
 			event, a.Told, a.Primary = EventRemoved, ToldRemoved, false
 		} else {
 			a.Told = ToldAssigned
+			if a.Primary {
+				if err := s.demote(ctx, tenant, all, a); err != nil {
+					return err
+				}
+			}
 		}
 		if err := s.cfg.Store.UpdateAssignment(ctx, tenant, a); err != nil || len(people) == 0 {
 			return err

@@ -92,7 +92,7 @@ func TestAssignmentsHaveHistory(t *testing.T) {
 		_, cursor := h.log(t, admin, "")
 		must[staff.Assignment](t)(h.Assign(ctx, admin, p.ID, staff.NewAssignment{UnitID: b.ID, Primary: true, StartDate: "2030-01-17", EndDate: "2030-01-18"}))
 		now := must[staff.View](t)(h.Get(ctx, admin, p.ID)).Person
-		if len(now.Units) != 2 || now.Units[0].UnitID != b.ID || now.Units[1].Primary {
+		if len(now.Units) != 2 || now.Units[0].UnitID != a.ID || !now.Units[0].Primary || !now.Units[1].Primary {
 			t.Errorf("units: %+v", now.Units)
 		}
 		for _, day := range []struct {
@@ -105,6 +105,11 @@ func TestAssignmentsHaveHistory(t *testing.T) {
 			var events []string
 			events, cursor = h.log(t, admin, cursor)
 			want(t, fmt.Sprint("events after ", day.after), events, day.event)
+			for _, x := range must[staff.View](t)(h.Get(ctx, admin, p.ID)).Person.Units {
+				if x.Current(h.Today()) && x.Primary != (x.UnitID == b.ID || day.after < 48*time.Hour) {
+					t.Errorf("after %v: %+v", day.after, x)
+				}
+			}
 		}
 		if err := h.Unassign(ctx, admin, p.ID, first.ID, ""); err != nil {
 			t.Fatal(err)

@@ -171,7 +171,8 @@ type Imports interface {
 // Systems keeps what is known of external systems: the table external_system_sync of seed 001.
 type Systems interface {
 	// SyncSystem adds a system or changes what s says of it, by Name: Type unless it is empty, LastSyncAt, Status, Error,
-	// Metadata, and LastSuccessfulAt unless it is zero.
+	// Metadata, and LastSuccessfulAt unless it is zero. A System of SystemRecruitment, whose name is what the caller says,
+	// changes nothing of one that has another type but SystemOther.
 	SyncSystem(ctx context.Context, tenant identity.TenantID, s System) error
 	// DisableSystem gives a system that has another one the status SyncDisabled and forgets that somebody was told of it.
 	DisableSystem(ctx context.Context, tenant identity.TenantID, name string, at time.Time) error

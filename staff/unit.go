@@ -22,7 +22,7 @@ type Assignment struct {
 	UnitName  string `json:"unit_name"` // as the unit has it now
 	UnitCode  string `json:"unit_code"`
 	Role      string `json:"role_in_unit" validate:"required,maxrunes=100,single_line"` // default "member"
-	Primary   bool   `json:"is_primary"`                                                // at most one that has not ended is
+	Primary   bool   `json:"is_primary"`                                                // at most one that holds today is, and one that is to come
 	StartDate Date   `json:"start_date"`
 	EndDate   Date   `json:"end_date"` // the last day; empty: open
 

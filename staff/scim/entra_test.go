@@ -90,7 +90,11 @@ func TestEntra(t *testing.T) {
 			}
 		}
 		r.patch(group, `{"op":"Add","path":"members","value":[{"value":"`+id+`"}]}`).want(t, 200)
-		r.patch(group, `{"op":"Remove","path":"members"}`).wantError(t, 400, "noTarget")
+		for _, nobody := range []string{
+			`{"op":"Remove","path":"members"}`, `{"op":"Replace","path":"members"}`, `{"op":"Replace","path":"members","value":null}`, `{"op":"Replace","value":{"members":null}}`,
+		} {
+			r.patch(group, nobody).wantError(t, 400, "noTarget")
+		}
 		r.patch(group, `{"op":"Add","path":"members","value":[{"value":"999"}]}`).wantError(t, 400, "invalidValue")
 		r.patch(group, `{"op":"Add","path":"members","value":[{"value":"x"}]}`).wantError(t, 400, "invalidValue")
 		r.patch(group, `{"op":"Replace","path":"members[value eq \"`+id+`\"].value","value":"1"}`).wantError(t, 400, "invalidPath")

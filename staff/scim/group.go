@@ -29,6 +29,9 @@ func (r resource) patchGroup(tree map[string]any, ops []operation, present func(
 	return m, nil
 }
 
+// errWhom is returned for a change of members that names none: it would empty the group.
+var errWhom = ErrNoTarget.WithMessage("say which members, by a filter or a value; an empty list replaces all of them")
+
 // patchMembers applies the part of an operation that is about members and returns the rest of it, if there is one.
 func (r resource) patchMembers(m *membership, op operation, present func() ([]int64, error)) (*operation, error) {
 	kind := strings.ToLower(op.Op)
@@ -41,6 +44,9 @@ func (r resource) patchMembers(m *membership, op operation, present func() ([]in
 		object = maps.Clone(object)
 		for _, name := range slices.Sorted(maps.Keys(object)) {
 			if at, ok := r.resolve(name); ok && at.attr.name == members.name {
+				if object[name] == nil {
+					return nil, errWhom
+				}
 				if err := m.set(members, kind, object[name]); err != nil {
 					return nil, err
 				}
@@ -61,8 +67,8 @@ func (r resource) patchMembers(m *membership, op operation, present func() ([]in
 		return nil, ErrPath.WithMessage("members are added and removed as a whole")
 	case p.where != nil:
 		return nil, m.removeWhere(p.where, kind, present)
-	case kind == "remove" && op.Value == nil:
-		return nil, ErrNoTarget.WithMessage("say which members to remove, by a filter or a value")
+	case op.Value == nil:
+		return nil, errWhom
 	}
 	return nil, m.set(members, kind, op.Value)
 }

@@ -58,6 +58,9 @@ func (s *Store) SyncSystem(ctx context.Context, tenant identity.TenantID, y staf
 	if !y.LastSuccessfulAt.IsZero() {
 		q = q.Set("last_successful_sync_at = EXCLUDED.last_successful_sync_at, alerted_at = NULL")
 	}
+	if y.Type == staff.SystemRecruitment {
+		q = q.Where("y.system_type IN (?, ?)", staff.SystemRecruitment, staff.SystemOther)
+	}
 	_, err := q.Returning("NULL").Exec(ctx)
 	return sqldb.Fault(err)
 }

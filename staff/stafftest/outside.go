@@ -121,6 +121,7 @@ func systems(t *testing.T, s staff.Store) {
 	}
 	sync(staff.System{Name: "hr", Type: staff.SystemHR, LastSyncAt: noon, LastSuccessfulAt: noon, Status: staff.SyncActive, Metadata: map[string]any{"records": "5"}})
 	sync(staff.System{Name: "hr", LastSyncAt: noon.Add(time.Hour), Status: staff.SyncFailed, Error: "try_again"})
+	sync(staff.System{Name: "hr", Type: staff.SystemRecruitment, LastSyncAt: noon.Add(2 * time.Hour), LastSuccessfulAt: noon.Add(2 * time.Hour), Status: staff.SyncActive})
 	sync(staff.System{Name: "lms", Type: staff.SystemLMS, LastSyncAt: noon, LastSuccessfulAt: noon, Status: staff.SyncActive})
 	sync(staff.System{Name: "off", Type: staff.SystemHR, LastSyncAt: noon.AddDate(-1, 0, 0), Status: staff.SyncDisabled})
 	sync(staff.System{Name: "other", LastSyncAt: noon.AddDate(-1, 0, 0), LastSuccessfulAt: noon.AddDate(-1, 0, 0), Status: staff.SyncActive})
