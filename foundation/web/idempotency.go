@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -96,28 +97,29 @@ func (m *middleware) idempotent(ctx huma.Context, next func(huma.Context)) {
 }
 
 func (m *middleware) claim(ctx huma.Context, by identity.Principal, key string) (Claim, error) {
+	c, err := claimOf(by, operationName(ctx.Operation()), key, ctx.URL(), ctx.Header("Content-Type"), bodyOf(ctx))
+	c.Token, c.Lease, c.Keep = m.NewID(), m.IdempotencyLease, m.IdempotencyKeep
+	return c, err
+}
+
+// claimOf is a claim without Token, Lease and Keep.
+func claimOf(by identity.Principal, operation, key string, u url.URL, contentType string, body []byte) (Claim, error) {
 	if len(key) > 255 || strings.ContainsFunc(key, func(r rune) bool { return r < 0x21 || r > 0x7e }) {
 		return Claim{}, ErrIdempotencyKey
 	}
-	contentType := ctx.Header("Content-Type")
 	if strings.HasPrefix(strings.ToLower(contentType), "multipart/") {
 		return Claim{}, ErrIdempotencyUnsupported
 	}
-	u := ctx.URL()
 	hash := sha256.New()
-	body := bodyOf(ctx)
 	for _, part := range []string{u.EscapedPath(), u.RawQuery, contentType} {
 		_, _ = fmt.Fprintf(hash, "%d:%s", len(part), part)
 	}
 	_, _ = hash.Write(body)
 	return Claim{
 		IdempotencyKey: IdempotencyKey{
-			Tenant: by.Tenant, Actor: by.Actor, Subject: by.Subject, Operation: operationName(ctx.Operation()), Key: key,
+			Tenant: by.Tenant, Actor: by.Actor, Subject: by.Subject, Operation: operation, Key: key,
 		},
 		Fingerprint: hex.EncodeToString(hash.Sum(nil)),
-		Token:       m.NewID(),
-		Lease:       m.IdempotencyLease,
-		Keep:        m.IdempotencyKeep,
 	}, nil
 }
 
@@ -164,21 +166,25 @@ func (r *recorder) BodyWriter() io.Writer           { return &r.body }
 // Unwrap lets an adapter find its own context.
 func (r *recorder) Unwrap() huma.Context { return r.inner }
 
-func (r *recorder) keepable() bool {
-	switch r.status {
+func (r *recorder) keepable() bool { return keepable(r.status) }
+
+func keepable(status int) bool {
+	switch status {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
 		return false
 	}
-	return r.status < http.StatusInternalServerError
+	return status < http.StatusInternalServerError
 }
 
-func (r *recorder) answer() Answer {
-	a := Answer{Status: r.status, Header: map[string]string{}, Body: r.body.Bytes()}
+func (r *recorder) answer() Answer { return answerOf(r.status, r.header, r.body.Bytes()) }
+
+func answerOf(status int, header http.Header, body []byte) Answer {
+	a := Answer{Status: status, Header: map[string]string{}, Body: body}
 	if a.Status == 0 {
 		a.Status = http.StatusOK
 	}
 	for _, name := range keptHeaders {
-		if v := r.header.Get(name); v != "" {
+		if v := header.Get(name); v != "" {
 			a.Header[name] = v
 		}
 	}

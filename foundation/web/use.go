@@ -55,6 +55,11 @@ type middleware struct {
 	tracer  trace.Tracer
 }
 
+const (
+	defaultKeep  = 24 * time.Hour
+	defaultLease = time.Minute
+)
+
 // Use adds the middleware of package web to an API made with HumaConfig, on whatever adapter. Call it before any
 // operation is registered, because huma fixes an operation's middleware then. It panics when cfg is not valid, as huma
 // does at registration.
@@ -64,10 +69,10 @@ func Use(api huma.API, cfg Config) {
 	}
 	cfg.Logger, cfg.Now, cfg.NewID = defaults(cfg.Logger, cfg.Now, cfg.NewID)
 	if cfg.IdempotencyKeep == 0 {
-		cfg.IdempotencyKeep = 24 * time.Hour
+		cfg.IdempotencyKeep = defaultKeep
 	}
 	if cfg.IdempotencyLease == 0 {
-		cfg.IdempotencyLease = time.Minute
+		cfg.IdempotencyLease = defaultLease
 	}
 	m := &middleware{Config: cfg, limiter: newLimiter(cfg.RateLimit, cfg.Now), tracer: telemetry.Tracer(cfg.Tracer, scope)}
 	api.UseMiddleware(m.exchange, m.traced, m.addressText, m.authenticate, m.limit, m.actAs, m.readBody, m.idempotent)

@@ -55,6 +55,7 @@ func (s *Server) mount(ctx context.Context) (http.Handler, error) {
 	audithttp.Register(api, s.audit)
 	staffhttp.Register(api, mux, staffhttp.Config{
 		Staff: s.staff, Exports: s.exports, Webhooks: s.hooks, Authenticate: authenticate, Limiter: limiter, Logger: s.log,
+		Idempotency: s.idempotency,
 	})
 	graphsynchttp.Register(api, s.entra)
 	identities, err := scim.New(scim.Config{

@@ -4,7 +4,7 @@
 //
 //	GET  /api/staff-data.php        ?id= | search= page= limit= include_inactive= organisational_unit_id=
 //	POST /api/webhooks.php          action subscribe, unsubscribe, list; JSON or form
-//	POST /api/recruitment/import
+//	POST /api/recruitment/import   with Idempotency-Key, too
 //
 // The others follow the house rules (lists with cursors, problem details):
 //

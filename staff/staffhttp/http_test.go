@@ -24,6 +24,7 @@ import (
 	"github.com/renkei-go/renkei/foundation/sqldb"
 	"github.com/renkei-go/renkei/foundation/sqldb/sqldbtest"
 	"github.com/renkei-go/renkei/foundation/web"
+	"github.com/renkei-go/renkei/foundation/web/webbun"
 	"github.com/renkei-go/renkei/staff"
 	"github.com/renkei-go/renkei/staff/export"
 	"github.com/renkei-go/renkei/staff/staffbun"
@@ -35,7 +36,7 @@ import (
 	"github.com/renkei-go/renkei/transport/webhook/webhookbun"
 )
 
-var migrations = []sqldb.Migration{auditbun.Migrations, deliverybun.Migrations, webhookbun.Migrations, staffbun.Migrations}
+var migrations = []sqldb.Migration{auditbun.Migrations, webbun.Migrations, deliverybun.Migrations, webhookbun.Migrations, staffbun.Migrations}
 
 // rig is the hub behind HTTP. Events go to the webhooks at once, in the transaction.
 type rig struct {
@@ -106,7 +107,7 @@ func newRig(tb testing.TB, db *sqldb.DB, limit int) *rig {
 	mux := http.NewServeMux()
 	api := humago.New(mux, web.HumaConfig("test", "1"))
 	web.Use(api, web.Config{Authenticate: authenticate, RateLimit: limits, Logger: quiet})
-	staffhttp.Register(api, mux, staffhttp.Config{Staff: r.staff, Exports: r.exports, Webhooks: r.hooks, Authenticate: authenticate, Limiter: limiter})
+	staffhttp.Register(api, mux, staffhttp.Config{Staff: r.staff, Exports: r.exports, Webhooks: r.hooks, Authenticate: authenticate, Limiter: limiter, Idempotency: webbun.New(db, webbun.Config{})})
 	r.handler = web.Server(mux, web.ServerConfig{Logger: quiet})
 	return r
 }
@@ -252,7 +253,7 @@ func TestRecruitment(t *testing.T) {
 		}
 		post := func(body string) answer { return r.call(key, "POST", "/api/recruitment/import", body) }
 		first := post(hire(""))
-		first.want(t, "the seed's request", 201, `"success":true`, `"message":"Staff member created successfully"`, `"unit_name":"Care Team A"`)
+		first.want(t, "the seed's request", 201, `{"success":true,"message":"Staff member created successfully","person_id":`, `,"data":{"id":`, `"unit_name":"Care Team A"`)
 		id := first.json(t)["person_id"]
 		if again := post(hire("")); again.status != 201 || again.json(t)["person_id"] != id {
 			t.Errorf("again: %d %s", again.status, again.body)
@@ -427,6 +428,31 @@ func TestWebhooks(t *testing.T) {
 		r.call(key, "POST", "/api/webhooks/1/rotate-secret", "{}").want(t, "rotate", 200, `"secret":"whsec_`)
 		post(key, `{"action":"unsubscribe","webhook_id":1}`).want(t, "unsubscribe", 200, `{"message":"Webhook subscription removed","success":true}`)
 		post(key, `{"action":"unsubscribe","url":"https://nowhere.example"}`).want(t, "nothing to unsubscribe", 200, `"success":true`)
+	})
+}
+
+// TestImportOnce: an import that is repeated with its Idempotency-Key makes nobody twice, though the hire has no number.
+func TestImportOnce(t *testing.T) {
+	sqldbtest.Each(t, migrations, func(t *testing.T, db *sqldb.DB) {
+		r := newRig(t, db, 0)
+		key, other := r.key(t, `{"name":"ats","scopes":["staff:import"]}`), r.key(t, `{"name":"other","scopes":["staff:import"]}`)
+		const path, hire = "/api/recruitment/import", `{"source_system":"ats","new_hire":{"first_name":"Ann","last_name":"Bell"}}`
+		first := r.call(key, "POST", path, hire, "Idempotency-Key: k1")
+		first.want(t, "first", 201, `"person_id"`)
+		again := r.call(key, "POST", path, hire, "Idempotency-Key: k1")
+		if again.status != 201 || again.body != first.body || again.header.Get("Idempotency-Replayed") != "true" || again.header.Get("Content-Type") != "application/json" {
+			t.Errorf("again: %d %v %s", again.status, again.header, again.body)
+		}
+		r.call(key, "POST", path, strings.Replace(hire, "Ann", "Bob", 1), "Idempotency-Key: k1").want(t, "another hire", 422, `"reason":"idempotency_key_reused"`, `"error":`)
+		r.call(key, "POST", path, hire, "Idempotency-Key: k 1").want(t, "no key", 400, "invalid_idempotency_key")
+		r.call(key, "POST", path, `{"source_system":"ats"}`, "Idempotency-Key: k2").want(t, "refused", 400, "new_hire is required")
+		for _, a := range []answer{r.call(other, "POST", path, hire, "Idempotency-Key: k1"), r.call(key, "POST", path, hire)} {
+			if a.status != 201 || a.body == first.body {
+				t.Errorf("another's key, or none: %d %s", a.status, a.body)
+			}
+		}
+		big := `{"source_system":"` + strings.Repeat("x", 1<<20) + `"}`
+		r.call(key, "POST", path, big, "Idempotency-Key: k3").want(t, "too big", 413)
 	})
 }
 

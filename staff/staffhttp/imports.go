@@ -23,6 +23,14 @@ type importBody struct {
 	NewHire      json.RawMessage `json:"new_hire"`
 }
 
+// hired is the answer of seed 001's service to who is taken over.
+type hired struct {
+	Success  bool       `json:"success"`
+	Message  string     `json:"message"`
+	PersonID int64      `json:"person_id"`
+	Data     staff.View `json:"data"`
+}
+
 // recruit is POST /api/recruitment/import.
 func (h *handlers) recruit(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
@@ -34,6 +42,14 @@ func (h *handlers) recruit(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, err, nil)
 		return
 	}
+	err = web.Once(h.cfg.Idempotency, by, w, r, func(w http.ResponseWriter, r *http.Request) { h.hire(w, r, by) })
+	if err != nil {
+		h.refuse(w, r, err, nil)
+	}
+}
+
+// hire is recruit for who may ask.
+func (h *handlers) hire(w http.ResponseWriter, r *http.Request, by identity.Principal) {
 	source, hire, err := readImport(w, r)
 	if err != nil {
 		h.refuse(w, r, err, nil)
@@ -48,9 +64,7 @@ func (h *handlers) recruit(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, err, nil)
 		return
 	}
-	writeJSON(w, http.StatusCreated, map[string]any{
-		"success": true, "message": "Staff member created successfully", "person_id": out.Person.ID, "data": out.View,
-	})
+	writeJSON(w, http.StatusCreated, hired{true, "Staff member created successfully", out.Person.ID, out.View})
 }
 
 func readImport(w http.ResponseWriter, r *http.Request) (string, staff.NewHire, error) {

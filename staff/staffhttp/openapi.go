@@ -41,6 +41,6 @@ func document(api huma.API) {
 	})
 	api.OpenAPI().AddOperation(&huma.Operation{
 		OperationID: "staff-import", Method: http.MethodPost, Path: "/api/recruitment/import", Summary: "Take over a new hire (seed 001)",
-		Tags: tag, Security: bearer, RequestBody: body("source_system", "new_hire"), Responses: answers("201", "400", "401", "403", "405", "409", "429"),
+		Tags: tag, Security: bearer, RequestBody: body("source_system", "new_hire"), Responses: answers("201", "400", "401", "403", "405", "409", "422", "429"),
 	})
 }

@@ -36,6 +36,8 @@ type Config struct {
 	Authenticate web.Authenticator
 	// Limiter is for these routes too. Default: no limit.
 	Limiter *web.Limiter
+	// Idempotency is for these routes too: the same as web.Config.Idempotency. Default: Idempotency-Key means nothing there.
+	Idempotency web.IdempotencyStore
 	// Logger gets what goes wrong inside. Default slog.Default().
 	Logger *slog.Logger
 }
@@ -147,6 +149,9 @@ func (h *handlers) refuse(w http.ResponseWriter, r *http.Request, err error, als
 		body["message"] = f.Message
 		if errors.Is(err, web.ErrBodyTooLarge) {
 			status, text = http.StatusRequestEntityTooLarge, "Request too large"
+		}
+		if errors.Is(err, web.ErrIdempotencyReused) {
+			status = http.StatusUnprocessableEntity
 		}
 		if len(f.Fields) > 0 {
 			text, body["errors"] = strings.TrimSpace(f.Fields[0].Location+" "+f.Fields[0].Message), f.Fields
