@@ -4,7 +4,11 @@
 //
 // The first run reads everybody; each later one reads what has changed since, by the cursor that is kept in the file with
 // the employees. A webhook that was missed is therefore no loss. With -every it goes on until it is stopped. The key needs
-// the scope staff:read; the salary grade comes if the key has the field group payroll.
+// the scope staff:read; the salary grade comes if the key has the field group payroll beside basic and work, as from the
+// demo server by
+//
+//	curl http://127.0.0.1:8080/api/api-keys -H 'Authorization: Bearer demo-admin' -H 'Content-Type: application/json' \
+//	  -d '{"name":"hr","scopes":["staff:read"],"field_groups":["basic","work","payroll"]}'
 package main
 
 import (

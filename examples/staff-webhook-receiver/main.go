@@ -1,10 +1,15 @@
 // Command staff-webhook-receiver receives webhooks of the staff service (seed 001 "Webhook Integration"), verifies their
 // signatures and prints the events, each once:
 //
-//	WEBHOOK_SECRETS=whsec_… go run ./examples/staff-webhook-receiver -addr localhost:8080
+//	go run ./refserver --demo --allow-private-targets 127.0.0.0/8
+//	WEBHOOK_SECRETS=your-webhook-secret go run ./examples/staff-webhook-receiver
+//	curl http://127.0.0.1:8080/api/webhooks.php -H 'Authorization: Bearer demo-admin' -H 'Content-Type: application/json' \
+//	  -d '{"action":"subscribe","url":"http://localhost:8081/","events":["person.updated"],"secret":"your-webhook-secret"}'
+//	curl -X PATCH http://127.0.0.1:8080/api/staff/people/6 -H 'Authorization: Bearer demo-admin' -H 'If-Match: *' \
+//	  -H 'Content-Type: application/json' -d '{"job_title":"Senior Support Worker"}'
 //
-// WEBHOOK_SECRETS may hold several secrets, separated by commas: put the new one beside the old before a rotation. Then
-// subscribe with the URL of this program; a private address has to be in the server's allow-list.
+// WEBHOOK_SECRETS may hold several secrets, separated by commas: put the new one beside the old before a rotation. A
+// private address, as here, has to be in the server's allow-list.
 package main
 
 import (
@@ -40,7 +45,7 @@ func main() {
 // run serves until ctx ends.
 func run(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
 	flags := flag.NewFlagSet("staff-webhook-receiver", flag.ContinueOnError)
-	addr := flags.String("addr", "localhost:8080", "`address` to listen on")
+	addr := flags.String("addr", "localhost:8081", "`address` to listen on")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
