@@ -62,6 +62,9 @@ func (s *Service) hold(ctx context.Context, d delivery.Delivery, n *Notice) (res
 		until = slot
 	}
 	if now.Before(until) {
+		if err := s.release(ctx, *n); err != nil {
+			return delivery.Retry(err), true
+		}
 		return delivery.Later(min(until.Sub(now), s.cfg.Look)), true
 	}
 	if n.DigestID != "" {
@@ -73,6 +76,27 @@ func (s *Service) hold(ctx context.Context, d delivery.Delivery, n *Notice) (res
 		}
 	}
 	return s.gather(ctx, n, set.Digest, slot)
+}
+
+// release gives back the suppression keys that a notice, and those that it carries, have from a try before it had to wait
+// for a time: a twin that may go now need not wait with it.
+func (s *Service) release(ctx context.Context, n Notice) error {
+	all := []Notice{n}
+	if n.DigestID == n.ID {
+		var err error
+		if all, err = s.cfg.Store.Members(ctx, n.Tenant, n.ID); err != nil {
+			return err
+		}
+	}
+	for _, one := range all {
+		if one.Subject == "" {
+			continue
+		}
+		if err := s.cfg.Store.Release(ctx, one.Key(), one.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // carried says whether another notice carries n. One that does so no more is forgotten.

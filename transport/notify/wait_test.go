@@ -74,6 +74,55 @@ func (s *site) byTitle(ctx context.Context, t fataler) map[string]notify.Record 
 	return out
 }
 
+// TestCriticalPassesASleepingTwin: a notice that was tried before the quiet hours began holds up no critical one that says
+// the same, whether it goes alone or in a digest.
+func TestCriticalPassesASleepingTwin(t *testing.T) {
+	each(t, func(t *testing.T, ctx context.Context, db *sqldb.DB) {
+		for _, digest := range []notify.Digest{notify.Off, notify.Hourly} {
+			s := newSite(t, db, nil)
+			s.set(ctx, t, "alice", notify.Settings{QuietHours: night, Digest: digest})
+			s.toTime(ctx, t, 20, 50)
+			first, second := "first "+string(digest), "second "+string(digest)
+			s.notify(ctx, t, info("alice", first), info("alice", second))
+			s.toTime(ctx, t, 21, 58)
+			s.mail.fail(errBusy)
+			s.drain(ctx, t)
+			for _, title := range []string{first, second} {
+				if r := s.byTitle(ctx, t)[title]; r.State != notify.Pending || len(r.Attempts) != 1 {
+					t.Fatalf("%s: before the night: %+v", title, r)
+				}
+			}
+			s.mail.fail(nil)
+			s.toTime(ctx, t, 23, 0)
+			s.drain(ctx, t)
+			critical := info("alice", second)
+			critical.Critical = true
+			s.notify(ctx, t, critical)
+			s.drain(ctx, t)
+			sent := 0
+			for _, r := range s.all(ctx, t) {
+				if r.Critical && r.State == notify.Sent && r.Subject == "calendar.event/"+second {
+					sent++
+				}
+			}
+			if sent != 1 {
+				t.Fatalf("%s: the critical one waits: %s", digest, s.states(ctx, t))
+			}
+			s.toTime(ctx, t, 7, 1)
+			s.settle(ctx, t)
+			states := map[notify.State]int{}
+			for _, r := range s.all(ctx, t) {
+				if strings.HasSuffix(r.Subject, string(digest)) {
+					states[r.State]++
+				}
+			}
+			if states[notify.Sent] != 2 || states[notify.Suppressed] != 1 {
+				t.Errorf("%s: in the morning: %v", digest, states)
+			}
+		}
+	})
+}
+
 func TestQuietHours(t *testing.T) {
 	each(t, func(t *testing.T, ctx context.Context, db *sqldb.DB) {
 		s := newSite(t, db, nil)
