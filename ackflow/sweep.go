@@ -95,15 +95,17 @@ func (s *Service) due(ctx context.Context, r Request, now time.Time) ([]fact, er
 	if !r.RemindAt.IsZero() && !r.RemindAt.After(now) {
 		r.Reminders++
 		r.RemindedAt, r.RemindAt = now, now.Add(time.Duration(r.RemindHour)*time.Hour)
-		f, err := s.remind(ctx, r, m, missing)
-		if err != nil {
-			return nil, err
+		if len(missing) > 0 { // else all of them have left, which reminders do not mend
+			f, err := s.remind(ctx, r, m, missing)
+			if err != nil {
+				return nil, err
+			}
+			facts = append(facts, f)
 		}
-		facts = append(facts, f)
 	}
 	if !r.EscalateAt.IsZero() && !r.EscalateAt.After(now) {
 		r.EscalateAt = time.Time{}
-		f, err := s.escalate(ctx, r, m, missing, now)
+		f, err := s.escalate(ctx, r, m, lacking[r.ID], now)
 		if err != nil {
 			return nil, err
 		}
@@ -149,7 +151,8 @@ func (s *Service) remind(ctx context.Context, r Request, m Message, missing []st
 	return f, s.store.Tell(ctx, r.Tenant, r.ID, r.RemindedAt, others)
 }
 
-// escalate tells those who were named for it, as they are now, each once in the life of the request.
+// escalate tells those who were named for it, as they are now, each once in the life of the request. It names everybody who
+// is missing: those who have left above all keep the request from its end.
 func (s *Service) escalate(ctx context.Context, r Request, m Message, missing []string, now time.Time) (fact, error) {
 	var to []string
 	var err error

@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/renkei-go/renkei/ackflow"
+	"github.com/renkei-go/renkei/ackflow/ackflowtest"
 	"github.com/renkei-go/renkei/foundation/identity"
+	"github.com/renkei-go/renkei/foundation/identity/identitytest"
 	"github.com/renkei-go/renkei/foundation/sqldb"
 	"github.com/renkei-go/renkei/foundation/sqldb/sqldbtest"
 	"github.com/renkei-go/renkei/transport"
@@ -169,6 +171,30 @@ func TestEscalationToManagers(t *testing.T) {
 		r.due(t, func(n *ackflow.NewRequest) { n.EscalationAfterHours = new(0) }, "bob", "carol", "manager", "admin")
 		r.after(t, time.Hour+time.Minute)
 		r.told(t, ackflow.TemplateEscalated, "manager", "exec") // of bob and carol one, of admin none
+	})
+}
+
+// TestWhoHasLeft: nobody is reminded, and no reminder is said to be sent, of a request that only people who have left are
+// missing in; whoever led them learns that it will not end by itself.
+func TestWhoHasLeft(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		t.Helper()
+		r.due(t, func(n *ackflow.NewRequest) { n.EscalationAfterHours = new(24) }, "bob")
+		company := ackflowtest.Company()
+		people := slices.Clone(company["acme"].People)
+		people[slices.IndexFunc(people, func(p identity.Person) bool { return p.ID == "bob" })].Active = false
+		company["acme"] = identitytest.Company{People: people}
+		r.cfg.Directory = company
+		r.Service = r.open(t)
+		for range 3 {
+			r.after(t, 24*time.Hour)
+		}
+		r.told(t, ackflow.TemplateReminder)
+		r.audited(t, "chat_ack_reminder_sent", 0)
+		r.told(t, ackflow.TemplateEscalated, "manager")
+		if l := r.ledger.Lines(t, "notice", ackflow.TemplateEscalated); len(l) != 1 || !strings.Contains(l[0].Body, `"missing_ids":["bob"]`) {
+			t.Errorf("%+v", l)
+		}
 	})
 }
 
