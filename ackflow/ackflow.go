@@ -101,11 +101,16 @@ func (r Request) State(now time.Time) State {
 }
 
 // reopen notes that so many people are missing again. Who has just taken an acknowledgement back, or been told that it is
-// void, needs no reminder at once.
+// void, needs no reminder at once; and where nobody was missing when the escalation was due, it is not due at once either,
+// but as long after the next reminder as it was to be after the first.
 func (r *Request) reopen(missing int, now time.Time) {
+	complete := r.Missing == 0
 	r.Missing, r.CompletedAt = missing, time.Time{}
 	if !r.RemindAt.IsZero() && !r.RemindAt.After(now) {
 		r.RemindAt = now.Add(time.Duration(r.RemindHour) * time.Hour)
+	}
+	if hours := r.Escalation.AfterHours; complete && hours != nil && !r.EscalateAt.IsZero() && !r.EscalateAt.After(now) {
+		r.EscalateAt = r.RemindAt.Add(time.Duration(*hours) * time.Hour)
 	}
 }
 

@@ -101,12 +101,14 @@ func TestRemindersEnd(t *testing.T) {
 	})
 }
 
-// TestReopened has a completed request that is overdue be taken back, and edited: its people get no reminder at once, and
-// one after the interval.
+// TestReopened has a completed request that is overdue be taken back, and edited: its people get no reminder at once, but
+// one after the interval, and their managers hear of it as long after that as they were to hear after the first. Where
+// somebody was missing all the time, to take back puts nothing off.
 func TestReopened(t *testing.T) {
 	each(t, func(t *testing.T, r *rig) {
 		t.Helper()
-		revoked, edited := r.due(t, nil, "bob"), r.due(t, nil, "carol")
+		escalating := func(n *ackflow.NewRequest) { n.EscalationAfterHours = new(3) }
+		revoked, edited := r.due(t, escalating, "bob"), r.due(t, escalating, "carol")
 		r.ack(t, revoked.ID, "bob")
 		r.ack(t, edited.ID, "carol")
 		r.told(t, ackflow.TemplateCompleted, "alice", "alice")
@@ -127,6 +129,18 @@ func TestReopened(t *testing.T) {
 			t.Errorf("%d after the interval", n)
 		}
 		r.told(t, ackflow.TemplateReminder, "bob", "carol")
+		r.told(t, ackflow.TemplateEscalated)
+		r.after(t, 3*time.Hour)
+		r.told(t, ackflow.TemplateEscalated, "manager", "manager")
+
+		late := r.due(t, escalating, "bob", "dave")
+		r.ack(t, late.ID, "bob")
+		r.db.AdvanceClock(5 * time.Hour)
+		if _, err := r.Revoke(t.Context(), as("bob"), late.ID); err != nil {
+			t.Error(err)
+		}
+		r.after(t, 0)
+		r.told(t, ackflow.TemplateEscalated, "manager", "manager", "manager")
 	})
 }
 
