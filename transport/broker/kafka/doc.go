@@ -6,7 +6,9 @@
 // existing one is left as it is, so an operator may make it otherwise, with at least as many partitions. The handler's
 // group is the consumer group "renkei.events.<handler>", whose members share the partitions out by cooperative
 // rebalancing: so the order of a subject holds over any number of nodes, and who joins or leaves holds up only what
-// changes hands. Kafka forgets the place of a group that had no member for offsets.retention.minutes, by default 7 days.
+// changes hands. A handler at work on that has five seconds to end; what takes longer may be at work at the next node,
+// too, and the inbox lets one of them win. Kafka forgets the place of a group that had no member for
+// offsets.retention.minutes, by default 7 days.
 //
 // Publishing returns when all in-sync replicas have the messages (acks=all). How many these must be, and whether they
 // have written it to their disks, is the topic's configuration: min.insync.replicas, flush.messages.
