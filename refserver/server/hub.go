@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/renkei-go/renkei/foundation/identity"
 	"github.com/renkei-go/renkei/staff"
@@ -61,7 +62,7 @@ func (p *parts) wireHub(cfg Config, log *slog.Logger) error {
 	store := webhookbun.New(p.db)
 	p.hooks, err = webhook.New(webhook.Config{
 		Deliveries: p.queue, Store: store, Sealer: p.keys.seal, Guard: guard, Audit: p.audit, Log: store,
-		EventTypes: staff.EventTypes(), View: p.staff.Webhook, OnWarning: p.staff.WarnOfWebhook, Now: p.db.Clock, Logger: log,
+		EventTypes: staff.EventTypes(), View: p.staff.Webhook, OnWarning: p.staff.WarnOfWebhook, Now: p.db.Clock, Stamp: time.Now, Logger: log,
 	})
 	if err != nil {
 		return err

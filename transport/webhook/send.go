@@ -93,8 +93,7 @@ func (s *Service) head(resp *http.Response, cut context.CancelFunc) string {
 }
 
 func (s *Service) request(ctx context.Context, t target, d delivery.Delivery) *http.Request {
-	now := s.cfg.Now()
-	timestamp, standard, legacy := signatures(t.valid(now), d.EventID, now, d.Payload)
+	timestamp, standard, legacy := signatures(t.valid(s.cfg.Now()), d.EventID, s.cfg.Stamp(), d.Payload)
 	header := make(http.Header, 8+len(t.header))
 	maps.Copy(header, t.header)
 	agent := s.cfg.UserAgent

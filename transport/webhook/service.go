@@ -82,8 +82,9 @@ type Config struct {
 	Most        int           // subscriptions per tenant; default 500
 	UserAgent   string        // default "Renkei-Webhooks/1.0"
 	Now         func() time.Time
-	NewID       func() string // default UUIDv7
-	Logger      *slog.Logger  // default slog.Default()
+	Stamp       func() time.Time // the time in webhook-timestamp, which receivers compare with their own clocks; default Now
+	NewID       func() string    // default UUIDv7
+	Logger      *slog.Logger     // default slog.Default()
 
 	// Tracer gets a span per request, in the trace of the event. Default none. With or without it the receiver gets the
 	// trace, if there is one, by the header traceparent, and nothing else of it.
@@ -144,6 +145,9 @@ func New(cfg Config) (*Service, error) {
 	or(&cfg.UserAgent, "Renkei-Webhooks/1.0")
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Stamp == nil {
+		cfg.Stamp = cfg.Now
 	}
 	if cfg.NewID == nil {
 		cfg.NewID = func() string { return uuid.Must(uuid.NewV7()).String() }
