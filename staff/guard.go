@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/renkei-go/renkei/foundation/audit"
@@ -50,17 +51,29 @@ func (d Deactivations) most(active int64) int64 {
 
 // The faults of deactivations by API keys.
 var (
+	// ErrLastAdmin keeps somebody there who can revoke the key.
+	ErrLastAdmin = fault.New(fault.Forbidden, "last_administrator", "an API key cannot deactivate the only administrator")
 	// ErrTooManyDeactivations has the details limit and window_seconds.
 	ErrTooManyDeactivations = fault.New(fault.Forbidden, "too_many_deactivations", "the API key has deactivated as many people as it may for now; an administrator can let it go on")
 	errAllowance            = fault.InvalidField("until", "must be in the next 30 days")
 )
 
-// guard stops an API key that deactivates a person too many. What an administrator has let it do does not count towards
-// the limit. It needs the Lock.
-func (s *Service) guard(ctx context.Context, by identity.Principal, person int64) error {
+// guard stops an API key that deactivates the last administrator, or a person too many. What an administrator has let it do
+// does not count towards the limit. It needs the Lock.
+func (s *Service) guard(ctx context.Context, by identity.Principal, p Person) error {
 	id, isKey := KeyOf(by)
 	if !isKey {
 		return nil
+	}
+	person := p.ID
+	if slices.Contains(p.Roles, RoleAdmin) {
+		admins, err := s.Holders(ctx, by.Tenant, RoleAdmin)
+		if err != nil {
+			return err
+		}
+		if len(admins) < 2 {
+			return ErrLastAdmin
+		}
 	}
 	now, limits := s.now(), s.cfg.Deactivations
 	since := now.Add(-limits.Window)

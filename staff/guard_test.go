@@ -56,6 +56,12 @@ func TestTooManyDeactivations(t *testing.T) {
 		other, _, _ := h.key(t, staff.NewKey{Name: "other", Scopes: []staff.Scope{staff.ScopeWrite}})
 		works(other, ids[5], false)
 		works(admin, ids[6], false)
+		boss := must[[]staff.View](t)(h.Find(ctx, admin, staff.Known{UserIDs: []string{"boss"}}))[0].Person.ID
+		for _, by := range []identity.Principal{key, other} {
+			if err := set(by, boss, false); !errors.Is(err, staff.ErrLastAdmin) {
+				t.Errorf("the only administrator: %v", err)
+			}
+		}
 		want(t, "audited", len(h.ledger.Lines(t, "audit", staff.ActionKeyStop)), 2)
 		want(t, "told", h.ledger.Told(t, staff.TemplateKeyStopped), []string{"boss", "boss"}) // which notices make one
 

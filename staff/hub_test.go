@@ -64,6 +64,9 @@ func TestPeopleChange(t *testing.T) {
 				t.Errorf("%s: %v, want the field %s", name, err, c.field)
 			}
 		}
+		one := must[[]staff.Person](t)(h.Upsert(ctx, admin, staff.Person{UserID: "one", Name: "Plato", Active: true}))[0]
+		one = must[staff.View](t)(h.Update(ctx, admin, one.ID, staff.AnyVersion, staff.Edit{Active: new(false)})).Person
+		want(t, "who has one name", []any{one.Active, one.FirstName, one.LastName, one.Name}, []any{false, "", "Plato", "Plato"})
 		hr := identity.Principal{Tenant: "acme", Actor: "hr", Roles: []string{"hr"}}
 		if _, err := h.Update(ctx, hr, p.ID, staff.AnyVersion, staff.Edit{Roles: &[]string{"admin"}}); !errors.Is(err, staff.ErrForbidden) {
 			t.Errorf("HR makes an administrator: %v", err)

@@ -120,6 +120,9 @@ func (s *Service) Create(ctx context.Context, by identity.Principal, e Edit) (Vi
 
 // create adds a person, under the Lock.
 func (s *Service) create(ctx context.Context, by identity.Principal, p Person, action string) (Person, error) {
+	if err := nameless(&p.FirstName, &p.LastName); err != nil {
+		return p, err
+	}
 	p, err := s.ready(ctx, by.Tenant, p, true)
 	if err != nil {
 		return p, err
@@ -135,19 +138,24 @@ func (s *Service) create(ctx context.Context, by identity.Principal, p Person, a
 	return p, s.cfg.Audit.Record(ctx, audit.By(by, action, KindPerson, personID(p.ID)))
 }
 
-// ready checks a person against itself and the others, the line manager if that is new, and brings it into the form to
-// store.
-func (s *Service) ready(ctx context.Context, tenant identity.TenantID, p Person, newManager bool) (Person, error) {
+// nameless complains of names that are given and empty.
+func nameless(first, last *string) error {
 	bad := check.ErrInput
-	if strings.TrimSpace(p.FirstName) == "" {
+	if first != nil && strings.TrimSpace(*first) == "" {
 		bad = bad.WithField("first_name", "is required")
 	}
-	if strings.TrimSpace(p.LastName) == "" {
+	if last != nil && strings.TrimSpace(*last) == "" {
 		bad = bad.WithField("last_name", "is required")
 	}
 	if len(bad.Fields) > 0 {
-		return p, bad
+		return bad
 	}
+	return nil
+}
+
+// ready checks a person against itself and the others, the line manager if that is new, and brings it into the form to
+// store.
+func (s *Service) ready(ctx context.Context, tenant identity.TenantID, p Person, newManager bool) (Person, error) {
 	p = p.named()
 	if err := p.validate(); err != nil {
 		return p, err
@@ -211,7 +219,7 @@ func mayEdit(by identity.Principal, old, p Person, e Edit) error {
 
 // Update changes a person of whom the caller has seen the version (or AnyVersion) and returns them. A change to the
 // present values changes nothing. It returns what Create does, identity's unknown_person as ErrUnknownPerson,
-// ErrVersion, or ErrTooManyDeactivations.
+// ErrVersion, ErrTooManyDeactivations or ErrLastAdmin.
 func (s *Service) Update(ctx context.Context, by identity.Principal, id, version int64, e Edit) (View, error) {
 	if err := Allow(by, ScopeWrite); err != nil {
 		return View{}, err
@@ -235,11 +243,15 @@ func (s *Service) Update(ctx context.Context, by identity.Principal, id, version
 		if err := mayEdit(by, old, p, e); err != nil {
 			return err
 		}
+		// Whoever has one name only, because Upsert gave no more, can be changed all the same.
+		if err := nameless(e.FirstName, e.LastName); err != nil {
+			return err
+		}
 		if p, err = s.ready(ctx, by.Tenant, p, e.LineManagerID != nil && p.LineManagerID != old.LineManagerID); err != nil {
 			return err
 		}
 		if old.Active && !p.Active {
-			if err := s.guard(ctx, by, id); err != nil {
+			if err := s.guard(ctx, by, old); err != nil {
 				return err
 			}
 		}

@@ -44,6 +44,7 @@ func (p *parts) wireEvents(ctx context.Context, cfg Config, outbox *outboxbun.St
 	p.router.Handle("invitations", imip.EventType, invitations.Handle)
 	p.routeWebhooks()
 	p.router.Handle("plans for Entra", staff.EventErased, p.forget)
+	p.router.Handle("waiting webhooks", staff.EventErased, p.withdraw)
 	p.relay, err = transport.NewRelay(transport.RelayConfig{
 		Store: outbox, Publisher: publisher, Woken: outbox.Woken(), Ready: p.router.Running(), Logger: log,
 		Tracer: p.watching.tracer, Meter: p.watching.meter,

@@ -7,11 +7,13 @@ import (
 	"time"
 
 	"github.com/renkei-go/renkei/foundation/identity"
+	"github.com/renkei-go/renkei/foundation/page"
 	"github.com/renkei-go/renkei/staff"
 	"github.com/renkei-go/renkei/staff/export"
 	"github.com/renkei-go/renkei/staff/scim"
 	"github.com/renkei-go/renkei/staff/staffbun"
 	"github.com/renkei-go/renkei/transport"
+	"github.com/renkei-go/renkei/transport/delivery"
 	"github.com/renkei-go/renkei/transport/webhook"
 	"github.com/renkei-go/renkei/transport/webhook/webhookbun"
 )
@@ -75,5 +77,28 @@ func (p *parts) wireHub(cfg Config, log *slog.Logger) error {
 func (p *parts) routeWebhooks() {
 	for _, event := range staff.EventTypes() {
 		p.router.HandleBatch("webhooks of "+event, event, p.hooks.Handle)
+	}
+}
+
+// withdraw cancels what was to be told of who was erased since: a receiver that was away, or a subscription that was
+// paused, would get it afterwards.
+func (p *parts) withdraw(ctx context.Context, ev transport.Event) error {
+	about := delivery.Filter{Kind: webhook.Kind, Subject: ev.Subject, States: []delivery.State{delivery.Pending}}
+	for next := (page.Request{Limit: page.MaxLimit}); ; {
+		cut, err := p.queue.List(ctx, ev.Tenant, about, next)
+		if err != nil {
+			return err
+		}
+		for _, d := range cut.Items {
+			if d.CreatedAt.After(ev.Time) {
+				continue // that they were erased
+			}
+			if err := p.deliveries.Cancel(ctx, ev.Tenant, d.ID, "the person was erased"); err != nil {
+				return err // when it is being sent: to be tried again
+			}
+		}
+		if next.Cursor = cut.Next; next.Cursor == "" {
+			return nil
+		}
 	}
 }

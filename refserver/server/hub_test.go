@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/renkei-go/renkei/foundation/sqldb/sqldbtest"
 	"github.com/renkei-go/renkei/refserver/server"
@@ -295,4 +297,45 @@ func payrollCalls(d document, op operation, id string) []hostileCall {
 		}
 	}
 	return calls
+}
+
+// TestErasedBeforeSent: what waits for a webhook about somebody does not go out once they are erased; that they are does.
+func TestErasedBeforeSent(t *testing.T) {
+	each := func(t *testing.T, database string) {
+		in := newInbox(t, "your-webhook-secret")
+		r := start(t, server.Config{AllowPrivate: "127.0.0.0/8", Database: database})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		hook := object{"url": in.url, "events": []string{"person.*"}, "secret": "your-webhook-secret"}
+		if a := r.call(t, "admin", http.MethodPost, "/api/webhooks", hook); a.status != http.StatusCreated {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		r.call(t, "admin", http.MethodPost, "/api/webhooks/1/pause", object{})
+		a := r.call(t, "hr", http.MethodPost, "/api/staff/people", object{"first_name": "Zuleika", "last_name": "Dobson"})
+		var person object
+		a.decode(t, &person)
+		states := func() string {
+			var list struct{ Items []object }
+			r.call(t, "admin", http.MethodGet, "/api/webhooks/1/deliveries", nil).decode(t, &list)
+			out := ""
+			for _, d := range list.Items {
+				if body, _ := d["body"].(object); body != nil && text(body["data"].(object)["id"]) == text(person["id"]) {
+					out += text(d["state"]) + " "
+				}
+			}
+			return out
+		}
+		await(t, ctx, func() bool { return states() == "pending " })
+		if a := r.call(t, "hr", http.MethodPost, "/api/staff/people/"+text(person["id"])+"/erase", nil); a.status != http.StatusNoContent {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		await(t, ctx, func() bool { return states() == "pending cancelled " })
+		r.call(t, "admin", http.MethodPost, "/api/webhooks/1/resume", object{})
+		await(t, ctx, func() bool { return slices.Contains(in.types(), "person.deactivated") })
+		if strings.Contains(in.text(), "Zuleika") || !strings.Contains(in.text(), `"erased":true`) {
+			t.Errorf("it got %s", in.text())
+		}
+	}
+	t.Run("sqlite", func(t *testing.T) { each(t, "") })
+	t.Run("postgres", func(t *testing.T) { each(t, sqldbtest.PostgresURL(t)) })
 }

@@ -26,7 +26,7 @@
 // A key deactivates, by active, PUT or DELETE, no more people in a window than [staff.Deactivations] says: by default the
 // greater of 5 and 5 % of the staff in 24 hours, and never more than half. The next one is refused with 403 and the scimType
 // too_many_deactivations, which is in the audit trail; the administrators are told once a day. One of them lets the key go
-// on by staff.Service.AllowDeactivations (POST /api/api-keys/{id}/deactivations in package staffhttp), or revokes it.
+// on by staff.Service.AllowDeactivations (POST /api/api-keys/{id}/deactivations in package staffhttp), or revokes it. No key deactivates the only administrator (last_administrator).
 //
 // # What clients really send
 //
