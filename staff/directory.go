@@ -30,7 +30,8 @@ func (s *Service) People(ctx context.Context, tenant identity.TenantID, ids []st
 	return identities(s.cfg.Store.ByUserID(ctx, tenant, ids))
 }
 
-// ByEmail implements identity.Directory; the answer is ordered by id. Several people may share an address.
+// ByEmail implements identity.Directory; the answer is ordered by id. Several people may share an address. Whoever has no
+// user account is none of them: the other packages know people by their user ids.
 func (s *Service) ByEmail(ctx context.Context, tenant identity.TenantID, emails []string) ([]identity.Person, error) {
 	var normal []string
 	for _, e := range emails {
@@ -41,7 +42,8 @@ func (s *Service) ByEmail(ctx context.Context, tenant identity.TenantID, emails 
 	if len(normal) == 0 {
 		return nil, nil
 	}
-	return identities(s.cfg.Store.ByEmail(ctx, tenant, set(normal)))
+	found, err := s.cfg.Store.ByEmail(ctx, tenant, set(normal))
+	return identities(slices.DeleteFunc(found, func(p Person) bool { return p.UserID == "" }), err)
 }
 
 // Holders implements identity.Directory.

@@ -100,6 +100,25 @@ func (s *Service) guard(ctx context.Context, by identity.Principal, p Person) er
 	return s.cfg.Store.UpdateKey(ctx, by.Tenant, k)
 }
 
+// ErrAdminEmail keeps who is no administrator from becoming one by an address, by which people sign in, or from shutting
+// one out by sharing it.
+var ErrAdminEmail = fault.New(fault.Forbidden, "administrator_email", "only an administrator changes an administrator's address, or gives it to somebody else")
+
+// guardEmail returns ErrAdminEmail.
+func (s *Service) guardEmail(ctx context.Context, by identity.Principal, old, p Person) error {
+	if mayChange(by) || identity.NormalEmail(p.Email) == old.Email {
+		return nil
+	}
+	same, err := s.ByEmail(ctx, by.Tenant, []string{p.Email})
+	if err != nil {
+		return err
+	}
+	if slices.Contains(old.Roles, RoleAdmin) || slices.ContainsFunc(same, func(o identity.Person) bool { return slices.Contains(o.Roles, RoleAdmin) }) {
+		return ErrAdminEmail
+	}
+	return nil
+}
+
 // MostAllowed is how many deactivations beyond the limit AllowDeactivations lets happen at most.
 const MostAllowed = 1_000_000
 

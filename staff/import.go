@@ -263,7 +263,8 @@ func (s *Service) managerOf(ctx context.Context, tenant identity.TenantID, h New
 	return found[0].ID, nil
 }
 
-// accountOf gives a user id that nobody has, or none.
+// accountOf gives a user id that nobody has, or none; none either to whoever has the address of somebody with an account,
+// who signs in by it and must stay the only one.
 func (s *Service) accountOf(ctx context.Context, tenant identity.TenantID, p Person) (string, error) {
 	if s.cfg.UserIDs == nil {
 		return "", nil
@@ -274,6 +275,10 @@ func (s *Service) accountOf(ctx context.Context, tenant identity.TenantID, p Per
 	}
 	found, err := s.cfg.Store.ByUserID(ctx, tenant, []string{id})
 	if err != nil || len(found) > 0 {
+		return "", err
+	}
+	same, err := s.ByEmail(ctx, tenant, []string{p.Email})
+	if err != nil || len(same) > 0 {
 		return "", err
 	}
 	return id, nil

@@ -219,7 +219,8 @@ func mayEdit(by identity.Principal, old, p Person, e Edit) error {
 
 // Update changes a person of whom the caller has seen the version (or AnyVersion) and returns them. A change to the
 // present values changes nothing. It returns what Create does, identity's unknown_person as ErrUnknownPerson,
-// ErrVersion, ErrTooManyDeactivations or ErrLastAdmin.
+// ErrVersion, ErrTooManyDeactivations, ErrLastAdmin or
+// ErrAdminEmail.
 func (s *Service) Update(ctx context.Context, by identity.Principal, id, version int64, e Edit) (View, error) {
 	if err := Allow(by, ScopeWrite); err != nil {
 		return View{}, err
@@ -241,6 +242,9 @@ func (s *Service) Update(ctx context.Context, by identity.Principal, id, version
 			return fault.InvalidField("user_id", "cannot be changed")
 		}
 		if err := mayEdit(by, old, p, e); err != nil {
+			return err
+		}
+		if err := s.guardEmail(ctx, by, old, p); err != nil {
 			return err
 		}
 		// Whoever has one name only, because Upsert gave no more, can be changed all the same.

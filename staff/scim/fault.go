@@ -26,11 +26,11 @@ var (
 )
 
 // types are the reasons that are a scimType too: those of RFC 7644 and, lest a client that must stop sees only "403", that
-// of the guards against deactivating many and all who could help.
+// of the guards of package staff.
 var types = map[string]bool{
 	"invalidFilter": true, "tooMany": true, "uniqueness": true, "mutability": true, "invalidSyntax": true, "invalidPath": true,
 	"noTarget": true, "invalidValue": true, staff.ErrTooManyDeactivations.Reason: true,
-	staff.ErrLastAdmin.Reason: true,
+	staff.ErrLastAdmin.Reason: true, staff.ErrAdminEmail.Reason: true,
 }
 
 // inSCIM gives the faults of staff the names of attributes and of scimTypes.

@@ -264,7 +264,7 @@ func (s *Store) ByReference(ctx context.Context, tenant identity.TenantID, refer
 	return in(ctx, s, tenant, "employee_reference", named(references))
 }
 
-// ByEmail implements staff.People. Who has no user account has no place in the directory of the other packages.
+// ByEmail implements staff.People.
 func (s *Store) ByEmail(ctx context.Context, tenant identity.TenantID, emails []string) ([]staff.Person, error) {
 	return in(ctx, s, tenant, "email", named(emails))
 }
