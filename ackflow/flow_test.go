@@ -313,6 +313,43 @@ func TestStillNeeded(t *testing.T) {
 	}
 }
 
+// TestFill: a notice that is sent late says what the message says then, and nothing of one that was deleted.
+func TestFill(t *testing.T) {
+	r := newRig(t, sqldbtest.SQLite(t, migrations...))
+	d := r.ask(t, "alice", asking("bob"))
+	filled := func(template, tenant string) string {
+		t.Helper()
+		more, err := r.Fill(t.Context(), transport.Notice{
+			Template: template, Recipient: "bob", Tenant: identity.TenantID(tenant), Data: map[string]any{"message_id": d.MessageID, "body": "as it was"},
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		return fmt.Sprint(more)
+	}
+	for _, c := range []struct{ change, template, tenant, want string }{
+		{"", ackflow.TemplateRequested, "acme", "map[body:The office moves on Monday.]"},
+		{"It stays.", ackflow.TemplateReminder, "acme", "map[body:It stays.]"},
+		{"", "staff.hired", "acme", "map[]"},
+		{"", ackflow.TemplateReminder, "other", "map[body:]"},
+	} {
+		if c.change != "" {
+			if _, err := r.EditMessage(t.Context(), as("alice"), d.MessageID, c.change); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := filled(c.template, c.tenant); got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
+	if err := r.DeleteMessage(t.Context(), as("alice"), d.MessageID); err != nil {
+		t.Fatal(err)
+	}
+	if got := filled(ackflow.TemplateCanceled, "acme"); got != "map[body:]" {
+		t.Errorf("deleted: %s", got)
+	}
+}
+
 // TestWording fills every template with the data of the notices that are really sent.
 func TestWording(t *testing.T) {
 	r := newRig(t, sqldbtest.SQLite(t, migrations...))

@@ -1,6 +1,7 @@
 package ackflow
 
 import (
+	"context"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -60,6 +61,24 @@ func (s *Service) noticeData(r Request, m Message) map[string]any {
 		data["url"] = s.URL(m)
 	}
 	return data
+}
+
+// Fill makes what a notice of this package must not say as it was stored: its body is what the message says now, and nothing
+// once that is deleted. For other packages' there is nothing to add. A sender calls it right before it sends.
+func (s *Service) Fill(ctx context.Context, n transport.Notice) (map[string]any, error) {
+	if _, ours := Templates()[n.Template]; !ours {
+		return nil, nil
+	}
+	id, _ := n.Data["message_id"].(string)
+	m, err := s.store.Message(ctx, n.Tenant, id)
+	if err != nil && !isGone(err) {
+		return nil, err
+	}
+	body := ""
+	if err == nil && m.DeletedAt.IsZero() {
+		body = shorten(m.Body)
+	}
+	return map[string]any{"body": body}, nil
 }
 
 // URL returns where a message is shown: its own address or the one of Config.Link; "" when nobody knows.

@@ -166,6 +166,53 @@ func TestHiddenLater(t *testing.T) {
 	})
 }
 
+// TestLateNoticesSayWhatIsSoNow: a notice that goes out again, or late, has no text that was hidden or edited away meanwhile.
+func TestLateNoticesSayWhatIsSoNow(t *testing.T) {
+	each(t, func(t *testing.T, r rig) {
+		mails := func(to, text string) (n int) {
+			for _, m := range r.sink.Messages() {
+				if slices.Contains(m.To, to+"@example.com") && strings.Contains(strings.ReplaceAll(string(m.Data), "=\r\n", ""), text) {
+					n++
+				}
+			}
+			return n
+		}
+		again := func(to, template string) {
+			t.Helper()
+			var id string
+			await(t, t.Context(), func() bool {
+				ids := r.items(t, "admin", "/notices?state=sent&recipient="+to+"&template="+template, "id")
+				if len(ids) > 0 {
+					id = ids[0]
+				}
+				return id != ""
+			})
+			r.ok(t, http.StatusCreated, "admin", http.MethodPost, "/notices/"+id+"/resend", nil)
+			await(t, t.Context(), func() bool {
+				return len(r.items(t, "admin", "/notices?state=sent&recipient="+to+"&template="+template, "id")) == 2
+			})
+		}
+		booking := r.book(t, "alice", object{"resource_ids": []string{"room-large"}})
+		r.decideAddress(t, 1)
+		if a := r.call(t, "alice", http.MethodPatch, "/events/"+text(booking["id"]), object{"visibility": "PRIVATE"}, "If-Match: *"); a.status != http.StatusOK {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		again("manager", "approval.requested")
+		if n, all := mails("manager", "Design review"), mails("manager", "/approval-links/"); n != 1 || all < 2 {
+			t.Errorf("%d of %d mails say the title", n, all)
+		}
+
+		asked := r.ask(t, "alice", nil)
+		body := text(asked["message"].(object)["body"])
+		await(t, t.Context(), func() bool { return mails("bob", body) == 1 })
+		r.ok(t, http.StatusOK, "alice", http.MethodPatch, "/chat-messages/"+text(asked["messageId"]), object{"body": "Corrected."})
+		again("bob", "ackflow.requested")
+		if old, now := mails("bob", body), mails("bob", "Corrected."); old != 1 || now != 1 {
+			t.Errorf("%d mails as it was, %d as it is", old, now)
+		}
+	})
+}
+
 // TestNoLinkInARoom: a channel that others read gets the notice, and no link by which they could decide.
 func TestNoLinkInARoom(t *testing.T) {
 	said := make(chan string, 10)

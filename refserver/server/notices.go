@@ -53,8 +53,8 @@ func (p *parts) moot() map[string]func(context.Context, notify.Notice) (bool, er
 // deciding are the templates of the notices that ask for a decision.
 var deciding = [...]string{approval.TemplateRequested, approval.TemplateReminder, approval.TemplateChanged}
 
-// fill says what is added to a notice about an approval right before it is sent: what it is called now, and the link by
-// which its recipient can decide. That is kept nowhere, and for them alone, so it does not go into a room.
+// fill says what is added to a notice right before it is sent: what the approval is called now, or the message says, and
+// the link by which its recipient can decide. That is kept nowhere, and for them alone, so it does not go into a room.
 func (p *parts) fill(cfg Config) map[string]func(context.Context, notify.Notice) (map[string]any, error) {
 	address := func(token string) string { return cfg.PublicURL + approvalhttp.LinkPath(token) }
 	fills := map[string]func(context.Context, notify.Notice) (map[string]any, error){}
@@ -68,6 +68,15 @@ func (p *parts) fill(cfg Config) map[string]func(context.Context, notify.Notice)
 				return p.approvals.Fill(ctx, asked, nil)
 			}
 			return p.approvals.Fill(ctx, asked, address)
+		}
+	}
+	for name := range ackflow.Templates() {
+		fills[name] = func(ctx context.Context, n notify.Notice) (map[string]any, error) {
+			asked, err := asAsked(n)
+			if err != nil {
+				return nil, err
+			}
+			return p.acks.Fill(ctx, asked)
 		}
 	}
 	return fills
