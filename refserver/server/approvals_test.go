@@ -202,8 +202,8 @@ func TestLateNoticesSayWhatIsSoNow(t *testing.T) {
 			t.Errorf("%d of %d mails say the title", n, all)
 		}
 
-		asked := r.ask(t, "alice", nil)
-		body := text(asked["message"].(object)["body"])
+		const body = "Bring your badge on Monday."
+		asked := r.ask(t, "alice", object{"message": object{"roomId": "general", "body": body}})
 		await(t, t.Context(), func() bool { return mails("bob", body) == 1 })
 		r.ok(t, http.StatusOK, "alice", http.MethodPatch, "/chat-messages/"+text(asked["messageId"]), object{"body": "Corrected."})
 		again("bob", "ackflow.requested")
