@@ -137,17 +137,24 @@ func (s *Service) consent(ctx context.Context, by identity.Principal, was Event,
 		}
 	}
 	rebooked := moved(was, *ev) || !slices.Equal(was.ResourceIDs, ev.ResourceIDs)
-	if !rebooked && sameGuests(was, *ev) { // what else the rules look at, and the rules, may have changed: that asks nobody anew
+	// Not only the change counts for the reasons: roles, resources and the rules may be other ones by now. That asks nobody anew.
+	if !rebooked && sameGuests(was, *ev) {
 		return s.revise(ctx, by, was, *ev, resources)
 	}
 	reasons, err := s.gate.Reasons(ctx, *ev, resources)
 	if err != nil {
 		return err
 	}
-	// What was approved for ten is not approved for three hundred.
-	grown := was.Status != Pending && len(ev.Attendees) > len(was.Attendees) && slices.Contains(reasons, reasonAttendees)
-	if !rebooked && !grown && slices.Equal(reasons, was.ApprovalReasons) {
-		return s.revise(ctx, by, was, *ev, resources)
+	if !rebooked {
+		before, err := s.gate.Reasons(ctx, was, resources)
+		if err != nil {
+			return err
+		}
+		// What was approved for ten is not approved for three hundred.
+		grown := was.Status != Pending && len(ev.Attendees) > len(was.Attendees) && slices.Contains(reasons, reasonAttendees)
+		if !grown && slices.Equal(reasons, before) {
+			return s.revise(ctx, by, was, *ev, resources)
+		}
 	}
 	if was.ApprovalID != "" {
 		if err := s.gate.Withdraw(ctx, by, was); err != nil {

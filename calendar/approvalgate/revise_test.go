@@ -72,11 +72,14 @@ func TestMoreGuestsAskAnew(t *testing.T) {
 }
 
 // TestAWaitingBookingKeepsItsPolicy: rules that have changed meanwhile neither let it through nor ask anew with an edit that
-// is none of their business, and the request goes on to say why it was asked.
+// is none of their business, and the request goes on to say why it was asked. The same holds for one that was approved.
 func TestAWaitingBookingKeepsItsPolicy(t *testing.T) {
 	eachOffice(t, func(t *testing.T, o *office) {
 		t.Helper()
-		ev := o.mustBook(t, as("alice"), nextWeek(0, 10))
+		ev, done := o.mustBook(t, as("alice"), nextWeek(0, 10)), o.mustBook(t, as("alice"), nextWeek(1, 10))
+		if _, err := o.approvals.Act(t.Context(), as("manager"), done.ApprovalID, approval.Decision{Action: approval.Approve}); err != nil {
+			t.Fatal(err)
+		}
 		admin := as("admin")
 		admin.Roles = []string{"admin"}
 		for i, rules := range []approval.Rules{{approval.When("attendees").AtLeast(1).Because("many")}, {}} {
@@ -91,6 +94,13 @@ func TestAWaitingBookingKeepsItsPolicy(t *testing.T) {
 			q, err := o.approvals.Get(t.Context(), as("manager"), ev.ApprovalID)
 			if err != nil || q.Policy != 1 || fmt.Sprint(q.Reasons, q.Explanation) != "[resource] [resource 大会議室]" || !strings.Contains(q.Summary, title) {
 				t.Errorf("%v: %+v, %v", rules, q, err)
+			}
+			for _, e := range []calendar.Event{ev, done} { // one guest more is within what was asked
+				guests := []calendar.NewAttendee{{Email: "guest@outside.example"}, {Email: fmt.Sprint("another", i, "@outside.example")}}
+				v, err := o.cal.Update(t.Context(), as("alice"), e.ID, 0, calendar.Patch{Attendees: &guests})
+				if err != nil || v.ApprovalID != e.ApprovalID || (v.Status == calendar.Confirmed) != (e.ID == done.ID) {
+					t.Errorf("%v: %s under %s, %v", rules, v.Status, v.ApprovalID, err)
+				}
 			}
 		}
 	})
