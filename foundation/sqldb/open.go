@@ -23,7 +23,8 @@ type DB struct {
 	wakes  wakes
 	pgURL  string // for the LISTEN connection; empty when wrapped or SQLite
 
-	prepares bool // connections keep what PostgreSQL has planned
+	prepares bool   // connections keep Statements
+	groups   groups // of a SQLite database that Open has opened
 }
 
 type options struct{ maxConns int }

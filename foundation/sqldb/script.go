@@ -3,6 +3,7 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"slices"
 
 	"github.com/uptrace/bun"
@@ -104,12 +105,26 @@ func (db *DB) exec(ctx context.Context, run plain, calls []call) (sql.Result, er
 	if p, ok := db.pipeline(calls); ok {
 		return run.ExecContext(ctx, "", p)
 	}
-	return run.ExecContext(ctx, db.text(calls))
+	if !db.prepares || db.IsPostgres() {
+		return run.ExecContext(ctx, db.text(calls))
+	}
+	var res sql.Result = driver.RowsAffected(0)
+	for _, c := range calls { // SQLite is not far away
+		text, args := c.text, []any(nil)
+		if c.st != nil {
+			text, args = db.spell(c.st, c.args)
+		}
+		var err error
+		if res, err = run.ExecContext(ctx, text, args...); err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
 }
 
 // pipeline says whether all calls can be made as they are, without writing them into a text.
 func (db *DB) pipeline(calls []call) (pipeline, bool) {
-	return calls, db.prepares && !slices.ContainsFunc(calls, func(c call) bool { return c.st == nil })
+	return calls, db.prepares && db.IsPostgres() && !slices.ContainsFunc(calls, func(c call) bool { return c.st == nil })
 }
 
 // text writes calls for the simple protocol, which takes several in one message.

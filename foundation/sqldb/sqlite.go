@@ -3,13 +3,14 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"io"
 	"net/url"
 	"path/filepath"
 	"strings"
 
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
+	"modernc.org/sqlite"
 
 	"github.com/renkei-go/renkei/foundation/fault"
 )
@@ -52,9 +53,7 @@ func openSQLite(ctx context.Context, rest string, o options) (*DB, error) {
 		if err != nil {
 			return nil, err
 		}
-		db := Wrap(w)
-		db.owned = append(db.owned, w)
-		return db, nil
+		return liteDB(w, w), nil
 	}
 
 	lock, err := lockFile(path + ".lock")
@@ -73,16 +72,18 @@ func openSQLite(ctx context.Context, rest string, o options) (*DB, error) {
 		_ = lock.Close()
 		return nil, err
 	}
-	db := &DB{writer: w, reader: r}
-	db.owned = append(db.owned, r, w, lock)
+	db := liteDB(w, r)
+	db.owned = append(db.owned, r, lock)
 	return db, nil
 }
 
+// liteDB owns the writer.
+func liteDB(w, r *bun.DB) *DB {
+	return &DB{writer: w, reader: r, owned: []io.Closer{w}, prepares: true, groups: groups{turn: make(chan struct{}, 1)}}
+}
+
 func openSQLitePool(ctx context.Context, dsn string, conns int) (*bun.DB, error) {
-	pool, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		return nil, fault.New(fault.Unavailable, "database_unavailable", "the SQLite file cannot be opened").Because(err)
-	}
+	pool := sql.OpenDB(liteConnector{&sqlite.Driver{}, dsn})
 	pool.SetMaxOpenConns(conns)
 	pool.SetMaxIdleConns(conns)
 	pool.SetConnMaxLifetime(0)

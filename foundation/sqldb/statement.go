@@ -14,8 +14,8 @@ import (
 	"github.com/uptrace/bun/schema"
 )
 
-// Statement is one that is executed often. PostgreSQL reads and plans it once for each connection; any other text it
-// reads and plans each time, which may cost more than to execute it. Make it once, for a package variable.
+// Statement is one that is executed often. It is read and planned once for each connection; any other text is read and
+// planned each time, which may cost more than to execute it. Make it once, for a package variable.
 type Statement struct {
 	text     string // in bun's notation
 	numbered string // in PostgreSQL's
@@ -55,10 +55,20 @@ func (db *DB) Exec(ctx context.Context, st *Statement, args ...any) error {
 
 // spell writes a statement as the connections take it.
 func (db *DB) spell(st *Statement, args []any) (text string, rest []any) {
-	if db.prepares {
+	switch {
+	case !db.prepares:
+		return string(schema.NewQueryGen(db.writer.Dialect()).AppendQuery(nil, st.text, literals(args)...)), nil
+	case db.IsPostgres():
 		return st.numbered, append([]any{pgx.QueryExecModeCacheStatement}, args...)
 	}
-	return string(schema.NewQueryGen(db.writer.Dialect()).AppendQuery(nil, st.text, literals(args)...)), nil
+	rest = make([]any, len(args))
+	for i, arg := range args {
+		rest[i] = arg
+		if t, ok := arg.(Time); ok {
+			rest[i] = t.micro()
+		}
+	}
+	return st.text, rest
 }
 
 // plain is IDB without bun, which would write the arguments into the text.

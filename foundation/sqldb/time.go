@@ -60,6 +60,14 @@ func (t Time) Value() (driver.Value, error) {
 	return t.UTC(), nil
 }
 
+// micro is what SQLite stores: nil, or microseconds.
+func (t Time) micro() any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMicro()
+}
+
 // Scan reads either form.
 func (t *Time) Scan(src any) error {
 	switch v := src.(type) {

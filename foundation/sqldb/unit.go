@@ -59,10 +59,10 @@ func (db *DB) Reader(ctx context.Context) bun.IDB {
 	return db.reader
 }
 
-const maxTries = 4 // first try + 3 when PostgreSQL chose us as the victim of a deadlock
+const maxTries = 4 // first try + 3 when PostgreSQL chose us as the victim of a deadlock, or SQLite gave up a group of units
 
 // Do runs fn in a transaction that it finds in ctx, or in a new one that commits when fn returns nil. A new one may run
-// fn up to four times when PostgreSQL aborts it for others' sake, so fn sets its results anew each time. A failure
+// fn up to four times when the database aborts it for others' sake, so fn sets its results anew each time. A failure
 // inside a joined Do fails the outer one too, even if the error is swallowed on the way. Driver errors come back as
 // faults (see Fault). A panic rolls back.
 func (db *DB) Do(ctx context.Context, fn func(ctx context.Context) error) error {
@@ -72,8 +72,12 @@ func (db *DB) Do(ctx context.Context, fn func(ctx context.Context) error) error 
 		}
 		return u.visit(ctx, fn)
 	}
+	once := db.once
+	if db.groups.turn != nil {
+		once = db.grouped
+	}
 	for try := 1; ; try++ {
-		err := db.once(ctx, fn)
+		err := once(ctx, fn)
 		if try < maxTries && errors.Is(err, ErrAborted) && ctx.Err() == nil {
 			continue
 		}
