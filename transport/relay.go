@@ -44,7 +44,7 @@ type Relay struct {
 	RelayConfig
 	kick    chan struct{} // a Step gave lanes back before its end
 	turn    chan struct{} // holds something while a Step may find all there is
-	atWork  atomic.Int32  // Steps of Run
+	slow    atomic.Int32  // Steps that have had their turn and are still at work
 	watched relayWatch
 }
 
@@ -290,7 +290,7 @@ func (r *Relay) loop(ctx context.Context) {
 			continue
 		}
 		delay = relayFirstDelay
-		if r.atWork.Load() > 0 { // what woke this loop is most likely in a lane of the other's
+		if r.slow.Load() > 0 { // what woke this loop is most likely in a lane of theirs
 			pause(ctx, relayTurn)
 		}
 		timer := time.NewTimer(r.Poll)
@@ -314,10 +314,15 @@ func (r *Relay) inTurn(ctx context.Context) (int, error) {
 	}
 	next := sync.OnceFunc(func() { <-r.turn })
 	defer next()
-	r.atWork.Add(1)
-	defer r.atWork.Add(-1)
-	timer := time.AfterFunc(relayTurn, next)
-	defer timer.Stop()
+	timer := time.AfterFunc(relayTurn, func() {
+		r.slow.Add(1)
+		next()
+	})
+	defer func() {
+		if !timer.Stop() {
+			r.slow.Add(-1)
+		}
+	}()
 	return r.Step(ctx)
 }
 

@@ -166,40 +166,20 @@ JOIN next ON next.tenant = v.tenant AND next.subject = v.subject ORDER BY v.ord`
 	return s.db.Later(ctx, c)
 }
 
+var (
+	countOne = sqldb.NewStatement(`INSERT INTO transport_subjects (tenant, subject, sequence) VALUES (?, ?, 1)
+ON CONFLICT (tenant, subject) DO UPDATE SET sequence = sequence + 1`)
+	addOne = sqldb.NewStatement(`INSERT INTO transport_outbox (id, lane, tenant, subject, sequence, type, time, data, trace)
+SELECT ?, ?, tenant, subject, sequence, ?, ?, ?, ? FROM transport_subjects WHERE tenant = ? AND subject = ?`)
+)
+
 func (s *Store) insertSQLite(ctx context.Context, rows []transport.Event) error {
-	counters := count(rows)
-	args := make([]any, 0, 3*len(counters))
-	var q strings.Builder
-	q.WriteString("INSERT INTO transport_subjects (tenant, subject, sequence) VALUES ")
-	values(&q, "(?, ?, ?)", len(counters))
-	for _, c := range counters {
-		args = append(args, c.tenant, c.subject, c.n)
-	}
-	q.WriteString(` ON CONFLICT (tenant, subject) DO UPDATE SET sequence = transport_subjects.sequence + excluded.sequence
-RETURNING tenant, subject, sequence`)
-	var got []struct {
-		Tenant, Subject string
-		Sequence        int64
-	}
-	if err := s.db.IDB(ctx).NewRaw(q.String(), args...).Scan(ctx, &got); err != nil {
-		return sqldb.Fault(err)
-	}
-	next := make(map[subjectKey]int64, len(got))
-	for _, g := range got {
-		next[subjectKey{g.Tenant, g.Subject}] = g.Sequence
-	}
-	for _, c := range counters {
-		next[c.subjectKey] -= c.n
-	}
-	args = make([]any, 0, 9*len(rows))
-	q.Reset()
-	q.WriteString("INSERT INTO transport_outbox (id, lane, tenant, subject, sequence, type, time, data, trace) VALUES ")
-	values(&q, "(?, ?, ?, ?, ?, ?, ?, ?, ?)", len(rows))
+	c := s.db.Script()
 	for _, ev := range rows {
 		k := keyOf(ev)
-		next[k]++
-		args = append(args, ev.ID, lane(k.tenant, k.subject), k.tenant, k.subject, next[k], ev.Type, sqldb.At(ev.Time), encoded(ev), ev.Trace)
+		c.Call(countOne, k.tenant, k.subject)
+		c.Call(addOne, ev.ID, lane(k.tenant, k.subject), ev.Type, sqldb.At(ev.Time), encoded(ev), ev.Trace, k.tenant, k.subject)
 	}
-	_, err := s.db.IDB(ctx).NewRaw(q.String(), args...).Exec(ctx)
-	return sqldb.Fault(err)
+	_, err := s.db.Run(ctx, c)
+	return err
 }

@@ -54,7 +54,7 @@ func (s *Store) claimPostgres(ctx context.Context, c delivery.Claim) ([]delivery
 type row = delivery.Delivery
 
 // insertPostgres writes deliveries and their places in the queue.
-func (s *Store) insertPostgres(c *sqldb.Script, ds []delivery.Delivery) {
+func insertPostgres(c *sqldb.Script, ds []delivery.Delivery) {
 	c.Call(insertAll,
 		each(ds, func(d row) string { return d.ID }),
 		each(ds, func(d row) string { return string(d.Tenant) }),

@@ -60,56 +60,46 @@ func (s *Store) claimSQLite(ctx context.Context, c delivery.Claim) ([]delivery.D
 	return deliveries(s.db.IDB(ctx).QueryContext(ctx, "SELECT "+columns+" FROM delivery_queue AS q JOIN deliveries AS d ON d.id = q.id WHERE q.id IN (?) ORDER BY q.next_attempt_at, q.seq", bun.List(ids)))
 }
 
+var (
+	addDelivery = sqldb.NewStatement(`INSERT INTO deliveries (id, tenant, kind, destination, dedupe_key, subject, event_id, order_key, payload, state,
+	attempts, max_attempts, last_error, created_at, finished_at, resend_of, resent_by, trace)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, kind, dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING`)
+	addPlace = sqldb.NewStatement(`INSERT INTO delivery_queue (id, lane, kind, order_key, next_attempt_at, attempts, lease_token, leased_until)
+SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM deliveries WHERE id = ?)`)
+	leave = sqldb.NewStatement("DELETE FROM delivery_queue WHERE id = ? AND lease_token = ? RETURNING id")
+	end   = sqldb.NewStatement(`UPDATE deliveries SET state = ?, attempts = ?, finished_at = ?, last_error = ?,
+	attempt_started_at = ?, attempt_us = ?, attempt_status = ?, attempt_response = ? WHERE id = ?`)
+)
+
 // insertSQLite writes deliveries and their places in the queue, those only that the table let in.
-func (s *Store) insertSQLite(ctx context.Context, put *sqldb.Script, ds []delivery.Delivery) {
-	c := s.script(ctx)
-	c.add(`INSERT INTO deliveries (id, tenant, kind, destination, dedupe_key, subject, event_id, order_key, payload, state, attempts,
-		max_attempts, last_error, created_at, finished_at, resend_of, resent_by, trace) VALUES `)
-	c.list(len(ds), "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", func(i int) []any {
-		d := ds[i]
-		return []any{
-			d.ID, string(d.Tenant), d.Kind, d.Destination, maybe(d.Key), d.Subject, d.EventID, d.OrderKey, string(d.Payload),
-			string(stored(d.State)), d.Attempts, d.MaxAttempts, d.LastError, sqldb.At(d.CreatedAt), sqldb.At(d.FinishedAt), d.ResendOf, d.ResentBy,
-			d.Trace,
-		}
-	})
-	c.add(" ON CONFLICT (tenant, kind, dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING;\n")
-	var open []delivery.Delivery
+func insertSQLite(put *sqldb.Script, ds []delivery.Delivery) {
 	for _, d := range ds {
+		put.Call(addDelivery, d.ID, string(d.Tenant), d.Kind, d.Destination, maybe(d.Key), d.Subject, d.EventID, d.OrderKey, string(d.Payload),
+			string(stored(d.State)), d.Attempts, d.MaxAttempts, d.LastError, sqldb.At(d.CreatedAt), sqldb.At(d.FinishedAt), d.ResendOf, d.ResentBy, d.Trace)
 		if !d.State.Final() {
-			open = append(open, d)
+			put.Call(addPlace, d.ID, lane(d.Lane()), d.Kind, d.OrderKey, sqldb.At(d.NextAttemptAt), d.Attempts, maybe(d.LeaseToken), sqldb.At(leaseEnd(d)), d.ID)
 		}
 	}
-	if len(open) > 0 {
-		c.add("INSERT INTO delivery_queue (id, lane, kind, order_key, next_attempt_at, attempts, lease_token, leased_until) SELECT * FROM (VALUES ")
-		c.list(len(open), "(?,?,?,?,?,?,?,?)", func(i int) []any {
-			d := open[i]
-			return []any{d.ID, lane(d.Lane()), d.Kind, d.OrderKey, sqldb.At(d.NextAttemptAt), d.Attempts, maybe(d.LeaseToken), sqldb.At(leaseEnd(d))}
-		})
-		c.add(") AS v WHERE v.column1 IN (SELECT id FROM deliveries);\n")
-	}
-	put.Addf(string(c.text))
 }
 
-func (s *Store) finishSQLite(ctx context.Context, final []delivery.Outcome) ([]string, error) {
-	ours, err := s.hold(ctx, final)
-	if err != nil || len(ours) == 0 {
-		return nil, err
-	}
-	ids := each(ours, func(o delivery.Outcome) string { return o.ID })
-	c := s.script(ctx)
-	c.add(`WITH o (id, state, attempts, finished, error, started, us, status, response) AS (VALUES `)
-	c.list(len(ours), "(?,?,?,?,?,?,?,?,?)", func(i int) []any {
-		o, a := ours[i], delivery.Attempt{}
+// finishSQLite ends deliveries, and returns the ids of those whose lease still had its token.
+func (s *Store) finishSQLite(ctx context.Context, final []delivery.Outcome) (held []string, err error) {
+	c := s.db.Script()
+	for _, o := range final {
+		gone, err := texts(s.db.Query(ctx, leave, o.ID, o.Token))
+		if err != nil {
+			return nil, err
+		}
+		if len(gone) == 0 {
+			continue
+		}
+		var a delivery.Attempt
 		if o.Attempt != nil {
 			a = *o.Attempt
 		}
-		return []any{o.ID, string(o.State), o.Attempts, sqldb.At(o.Finished), o.LastError, sqldb.At(a.StartedAt), a.Duration.Microseconds(), a.Status, a.Response}
-	})
-	c.add(`) UPDATE deliveries SET state = o.state, attempts = o.attempts, finished_at = o.finished, last_error = o.error,
-		attempt_started_at = o.started, attempt_us = o.us, attempt_status = o.status, attempt_response = o.response
-		FROM o WHERE deliveries.id = o.id;
-	`)
-	c.add("DELETE FROM delivery_queue WHERE id IN (?);\n", bun.List(ids))
-	return ids, s.run(ctx, c)
+		held = append(held, o.ID)
+		c.Call(end, string(o.State), o.Attempts, sqldb.At(o.Finished), o.LastError, sqldb.At(a.StartedAt), a.Duration.Microseconds(), a.Status, a.Response, o.ID)
+	}
+	_, err = s.db.Run(ctx, c)
+	return held, err
 }

@@ -70,9 +70,9 @@ func (s *Store) Insert(ctx context.Context, ds []delivery.Delivery) error {
 func (s *Store) insert(ctx context.Context, ds []delivery.Delivery) error {
 	put := s.db.Script()
 	if s.db.IsPostgres() {
-		s.insertPostgres(put, ds)
+		insertPostgres(put, ds)
 	} else {
-		s.insertSQLite(ctx, put, ds)
+		insertSQLite(put, ds)
 	}
 	c := s.script(ctx)
 	var taken []string
