@@ -6,9 +6,10 @@
 // counter's row lock makes transactions that publish for the same subject follow each other, so their sequence, their
 // positions and their commits agree; different subjects do not meet. Positions of different subjects may commit in any
 // order: relays look for rows that are not marked as sent, never for positions after the last one, so a slow transaction
-// delays nobody and nothing is skipped. On PostgreSQL they begin at a floor that lies a second or two back, so as not to
-// walk over all that was sent since the last vacuum; a transaction that took longer to commit is found when there is
-// nothing above the floor, and otherwise by the look at the whole that comes once a second.
+// delays nobody and nothing is skipped. On PostgreSQL they begin at a floor, so as not to walk over all that was sent since
+// the last vacuum. It lies behind everything that an open transaction may still commit, except one that stays open for more
+// than half a minute after it published: its events are found by a look at the whole, and may come behind later ones of
+// their subject.
 //
 // Relays lease lanes (32 shares of the subjects) rather than rows: see transport.OutboxStore. Leases are judged by the
 // database's clock. Claiming and marking do not wait for the disk on PostgreSQL (synchronous_commit off): a mark lost in
