@@ -358,6 +358,15 @@ func TestWebhooks(t *testing.T) {
 		post(key, subscribe).want(t, "again", 200, `"message":"Webhook subscription updated"`, `"webhook_id":1`)
 		form := url.Values{"action": {"subscribe"}, "url": {"https://other.example/"}, "events[]": {"person.created", "person.updated"}, "secret": {"your-webhook-secret"}}
 		post(key, form.Encode(), "Content-Type: application/x-www-form-urlencoded").want(t, "form", 200, `"webhook_id":2`)
+		parts := ""
+		for name, values := range form {
+			for _, v := range values {
+				parts += "--b\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + v + "\r\n"
+			}
+		}
+		post(key, parts+"--b--\r\n", "Content-Type: multipart/form-data; boundary=b").want(t, "form in parts", 200, `"webhook_id":2`, "updated")
+		post(key, parts, "Content-Type: multipart/form-data; boundary=c").want(t, "no form", 400, "must be form-encoded")
+		post(key, strings.Repeat("a", 2<<20), "Content-Type: application/x-www-form-urlencoded").want(t, "too large a form", 413)
 		post(key, `{"action":"list"}`).want(t, "list", 200, `"success":true,"webhooks":[{"id":1,"url":"`, `"is_active":true,"last_triggered_at":null,"last_success_at":null,"last_failure_at":null,"failure_count":0`)
 		for body, text := range map[string]string{
 			`{"action":"dance"}`:                                                   `{"error":"Invalid action. Use: subscribe, unsubscribe, list"}`,

@@ -197,12 +197,19 @@ func (h *handlers) webhooks(w http.ResponseWriter, r *http.Request) {
 func readAction(w http.ResponseWriter, r *http.Request) (action, error) {
 	var a action
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != "application/x-www-form-urlencoded" {
+	const parts = "multipart/form-data" // which PHP reads too
+	if err != nil || media != "application/x-www-form-urlencoded" && media != parts {
 		err := readJSON(w, r, &a)
 		return a, err
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, web.DefaultMaxBody)
-	if err := r.ParseForm(); err != nil {
+	if err = r.ParseForm(); err == nil && media == parts {
+		err = r.ParseMultipartForm(web.DefaultMaxBody) // all of it in memory
+	}
+	if _, big := errors.AsType[*http.MaxBytesError](err); big {
+		return a, web.ErrBodyTooLarge
+	}
+	if err != nil {
 		return a, fault.InvalidField("body", "must be form-encoded")
 	}
 	a = action{Action: r.PostForm.Get("action"), URL: r.PostForm.Get("url"), Secret: r.PostForm.Get("secret"), Events: formEvents(r.PostForm)}
