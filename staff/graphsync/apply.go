@@ -16,6 +16,7 @@ const (
 	reasonNotMade     = "not_made"     // the account or group is not there, because making it failed
 	reasonWantedAgain = "wanted_again" // the person is to have the account after all
 	reasonChanged     = "changed_since"
+	reasonErased      = "person_gone" // the person was erased: what the plan says of them is not to come into Entra
 )
 
 // apply does the open steps of a run in order, some at a time, and ends the run. What was done is written down after each

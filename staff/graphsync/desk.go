@@ -285,7 +285,7 @@ func (s *Service) Pause(ctx context.Context, by identity.Principal, paused bool)
 	})
 }
 
-// Forget removes from runs that have ended what they say of a person who was erased from staff.
+// Forget removes from runs what they say of a person who was erased from staff. Steps that would need it are skipped.
 func (s *Service) Forget(ctx context.Context, person int64) error {
 	return s.cfg.Store.ForgetEdits(ctx, s.cfg.Tenant, person)
 }

@@ -103,6 +103,53 @@ func TestGuarded(t *testing.T) {
 	})
 }
 
+// TestErasedBeforeApplied: who is erased while a plan waits leaves nothing in it, and comes into Entra no more; who has left
+// gets no account.
+func TestErasedBeforeApplied(t *testing.T) {
+	rigs(t, graphsync.Rules{}, func(t *testing.T, r *rig) {
+		ctx := t.Context()
+		_, people := r.company(t)
+		r.step(t, nil)
+		r.later(1)
+		dan, eve := r.hire(t, "dan", 0), r.hire(t, "eve", 0)
+		r.edit(t, people[1], staff.Edit{JobTitle: new("Secret Title")})
+		must[graphsync.Run](t)(r.Request(ctx, admin, graphsync.RunRequest{DryRun: true}))
+		r.step(t, nil)
+		run := r.last(t)
+		for _, id := range []int64{dan, people[1]} {
+			if err := errors.Join(r.staff.Erase(ctx, admin, id), r.Forget(ctx, id)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.leave(t, eve)
+		quiet := func() {
+			t.Helper()
+			if text := fmt.Sprintf("%+v", r.steps(t, admin, run.ID)); strings.Contains(text, "dan") || strings.Contains(text, "Secret") {
+				t.Errorf("the plan has %s", text)
+			}
+		}
+		quiet()
+		must[graphsync.Run](t)(r.Approve(ctx, admin, run.ID, graphsync.Approval{Hash: run.Hash}))
+		r.step(t, nil)
+		quiet()
+		for _, a := range r.entra.Users() {
+			if strings.HasPrefix(a.UPN, "dan@") || strings.HasPrefix(a.UPN, "eve@") || a.JobTitle == "Secret Title" {
+				t.Errorf("account %+v", a)
+			}
+		}
+		reasons := map[int64]string{}
+		for _, p := range r.steps(t, admin, run.ID) {
+			if p.State == graphsync.StepSkipped {
+				reasons[p.Person] = p.Reason
+			}
+		}
+		want := map[int64]string{dan: "person_gone", people[1]: "person_gone", eve: "changed_since"}
+		if fmt.Sprint(reasons) != fmt.Sprint(want) {
+			t.Errorf("skipped %v, want %v", reasons, want)
+		}
+	})
+}
+
 // TestApprovedTooLate: who comes back between the plan and its approval keeps the account, and an old plan is no good.
 func TestApprovedTooLate(t *testing.T) {
 	rigs(t, graphsync.Rules{}, func(t *testing.T, r *rig) {

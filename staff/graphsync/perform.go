@@ -59,6 +59,9 @@ func (w *worker) prepare(ctx context.Context, t *task) error {
 	}
 	switch p.Op {
 	case OpUpdateUser, OpUpdateGroup:
+		if missing, err := w.missing(ctx, t); err != nil || missing {
+			return err
+		}
 		edits := p.Edits
 		if p.Why == WhyRolledBack {
 			var err error
@@ -97,6 +100,24 @@ func (w *worker) prepare(ctx context.Context, t *task) error {
 	default: // is not one request
 	}
 	return nil
+}
+
+// missing skips a task that would tell Entra of a person who is no more, and takes away what it says; or make an account for
+// who has left since.
+func (w *worker) missing(ctx context.Context, t *task) (bool, error) {
+	if t.step.Person == 0 {
+		return false, nil
+	}
+	person, there, err := w.personNow(ctx, t.step.Person)
+	switch {
+	case err != nil:
+		return false, err
+	case !there:
+		t.skip, t.step.Edits = reasonErased, nil
+	case t.step.Op == OpCreateUser && !person.Wanted:
+		t.skip = reasonChanged
+	}
+	return t.skip != "", nil
 }
 
 func (w *worker) prepareManager(t *task, path string) {

@@ -15,6 +15,12 @@ import (
 func (w *worker) createUsers(ctx context.Context, tasks []*task) error {
 	var made []*task
 	for _, t := range tasks {
+		if missing, err := w.missing(ctx, t); err != nil {
+			return err
+		} else if missing {
+			w.settle(t)
+			continue
+		}
 		l := w.link(t.object())
 		upn := t.step.after(FieldUPN)
 		body := values(t.step.Edits)

@@ -179,7 +179,7 @@ type Runs interface {
 	CountSteps(ctx context.Context, tenant identity.TenantID, run int64) (map[StepState]int, error)
 	// PruneRuns deletes up to limit runs of all tenants that ended before t, and says how many.
 	PruneRuns(ctx context.Context, t time.Time, limit int) (int, error)
-	// ForgetEdits empties the Edits of all steps of a person in runs that have ended.
+	// ForgetEdits empties the Edits of all steps of a person.
 	ForgetEdits(ctx context.Context, tenant identity.TenantID, person int64) error
 }
 

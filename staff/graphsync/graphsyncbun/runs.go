@@ -189,8 +189,7 @@ func (s *Store) PruneRuns(ctx context.Context, t time.Time, limit int) (int, err
 func (s *Store) ForgetEdits(ctx context.Context, tenant identity.TenantID, person int64) error {
 	return s.db.Do(ctx, func(ctx context.Context) error {
 		var rows []stepRow
-		err := s.db.IDB(ctx).NewSelect().Model(&rows).Where("tenant = ?", string(tenant)).Where("person_id = ?", person).
-			Where("run_id IN (?)", s.db.IDB(ctx).NewSelect().Model((*runRow)(nil)).Column("id").Where("tenant = ?", string(tenant)).Where("ended_at IS NOT NULL")).Scan(ctx)
+		err := s.db.IDB(ctx).NewSelect().Model(&rows).Where("tenant = ?", string(tenant)).Where("person_id = ?", person).Scan(ctx)
 		if err != nil {
 			return sqldb.Fault(err)
 		}

@@ -253,11 +253,6 @@ func steps(t *testing.T, s graphsync.Store) {
 	same(t, "those after 2", must[[]graphsync.Step](t)(s.Steps(ctx, tenant, id, "", 2, 1)), []graphsync.Step{all[2]})
 	same(t, "counts", must[map[graphsync.StepState]int](t)(s.CountSteps(ctx, tenant, id)), map[graphsync.StepState]int{graphsync.StepOpen: 999, graphsync.StepDone: 1, graphsync.StepFailed: 1})
 	ok(t, s.ForgetEdits(ctx, tenant, 1))
-	same(t, "a run that goes on", must[[]graphsync.Step](t)(s.Steps(ctx, tenant, id, "", 0, 1)), all[:1])
-	ended := run(graphsync.RunDone)
-	ended.ID, ended.EndedAt = id, noon
-	ok(t, s.UpdateRun(ctx, tenant, ended))
-	ok(t, s.ForgetEdits(ctx, tenant, 1))
 	all[0].Edits = nil
 	same(t, "forgotten", must[[]graphsync.Step](t)(s.Steps(ctx, tenant, id, "", 0, 2)), all[:2])
 }
