@@ -30,7 +30,7 @@
 //
 // # What clients really send
 //
-// Operations in capitals ("Replace"), booleans as text ("True"), dotted names in a value ("name.givenName"), names behind
+// Operations in capitals ("Replace"), booleans as text ("True"), dotted names in a value ("name.givenName"), also with a filter, names behind
 // the URN of their schema, a manager as plain text, one value where a list belongs, unknown attributes, and a replace or add
 // at a filter that matches nothing are understood (Microsoft Entra does all of it). A remove of members without a filter
 // or a value is refused, because it would empty the group.

@@ -42,7 +42,7 @@ func TestEntra(t *testing.T) {
 			{`{"op":"Replace","path":"emails[type eq \"work\"].value","value":"nw@example.com"}`, []string{`"value":"nw@example.com"`}},
 			{`{"op":"Remove","path":"emails[type eq \"work\"].value"}`, []string{`!emails`}},
 			{`{"op":"Replace","path":"emails[type eq \"work\"].value","value":"nw2@example.com"}`, []string{`"value":"nw2@example.com"`}},
-			{`{"op":"Replace","value":{"displayName":"N. Weber","name.givenName":"Noe","emails[type eq \"work\"].value":"ignored@example.com","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:employeeNumber":"E7"}}`, []string{`"displayName":"N. Weber"`, `"givenName":"Noe"`, `"employeeNumber":"E7"`}},
+			{`{"op":"Replace","value":{"displayName":"N. Weber","name.givenName":"Noe","emails[type eq \"work\"].value":"nw3@example.com","addresses[type eq \"work\"].country":"JP","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:employeeNumber":"E7"}}`, []string{`"displayName":"N. Weber"`, `"givenName":"Noe"`, `"employeeNumber":"E7"`, `"value":"nw3@example.com"`}},
 			{`{"op":"Add","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager","value":"` + boss + `"}`, []string{`"manager":{"$ref":"https://renkei.example/scim/v2/Users/` + boss + `","value":"` + boss + `"}`}},
 			{`{"op":"Add","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager","value":[{"$ref":"x","value":"` + boss + `"}]}`, nil},
 			{`{"op":"Replace","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value","value":"` + boss + `"}`, []string{`"manager"`}},
@@ -56,7 +56,7 @@ func TestEntra(t *testing.T) {
 				a.want(t, 200, step.want...)
 			}
 		}
-		if p := r.person(t, id); p.FirstName != "Noe" || p.EmployeeReference != "E8" || p.Email != "nw2@example.com" || p.UserID != "noah" || !p.Active {
+		if p := r.person(t, id); p.FirstName != "Noe" || p.EmployeeReference != "E8" || p.Email != "nw3@example.com" || p.UserID != "noah" || !p.Active {
 			t.Errorf("%+v", p)
 		}
 		// Groups: made empty, then filled, in as many ways as there are.

@@ -1,8 +1,10 @@
 package scim
 
 import (
+	"errors"
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -104,6 +106,15 @@ func (r resource) applyObject(tree map[string]any, kind string, value any) error
 	object, ok := value.(map[string]any)
 	if !ok {
 		return ErrValue.WithMessage("without a path the value must be an object")
+	}
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		if !strings.Contains(name, "[") {
+			continue
+		}
+		// Entra names values by a filter here too: "emails[type eq \"work\"].value".
+		if err := r.apply(tree, operation{Op: kind, Path: name, Value: object[name]}); err != nil && !errors.Is(err, ErrPath) {
+			return err
+		}
 	}
 	all, err := r.read(object)
 	for _, g := range all {

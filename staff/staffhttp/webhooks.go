@@ -204,7 +204,7 @@ func readAction(w http.ResponseWriter, r *http.Request) (action, error) {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, web.DefaultMaxBody)
 	if err = r.ParseForm(); err == nil && media == parts {
-		err = r.ParseMultipartForm(web.DefaultMaxBody) // all of it in memory
+		err = r.ParseMultipartForm(web.DefaultMaxBody) //nolint:gosec // the body is bounded above, and all of it stays in memory
 	}
 	if _, big := errors.AsType[*http.MaxBytesError](err); big {
 		return a, web.ErrBodyTooLarge
