@@ -293,7 +293,9 @@ func TestMessagesElsewhere(t *testing.T) {
 func TestStillNeeded(t *testing.T) {
 	r := newRig(t, sqldbtest.SQLite(t, migrations...))
 	d, canceled := r.ask(t, "alice", asking("bob", "carol")), r.ask(t, "alice", asking("bob"))
+	complete := r.ask(t, "alice", asking("bob"))
 	r.ack(t, d.ID, "bob")
+	r.ack(t, complete.ID, "bob")
 	if _, err := r.Cancel(t.Context(), as("alice"), canceled.ID, ""); err != nil {
 		t.Fatal(err)
 	}
@@ -304,6 +306,7 @@ func TestStillNeeded(t *testing.T) {
 		{ackflow.TemplateReminder, "carol", d.ID, true}, {ackflow.TemplateReminder, "bob", d.ID, false}, {ackflow.TemplateRequested, "bob", d.ID, false},
 		{ackflow.TemplateReminder, "dave", d.ID, false}, {ackflow.TemplateEscalated, "exec", d.ID, true}, {ackflow.TemplateEscalated, "exec", canceled.ID, false},
 		{ackflow.TemplateReminder, "bob", canceled.ID, false}, {ackflow.TemplateCanceled, "bob", canceled.ID, true}, {ackflow.TemplateReminder, "bob", "nothing", false},
+		{ackflow.TemplateCompleted, "alice", d.ID, false}, {ackflow.TemplateCompleted, "alice", complete.ID, true}, {ackflow.TemplateReminder, "bob", complete.ID, false},
 		{"calendar.other", "bob", "nothing", true},
 	} {
 		got, err := r.StillNeeded(t.Context(), transport.Notice{Template: c.template, Recipient: c.recipient, Tenant: "acme", Data: map[string]any{"request_id": c.request}})

@@ -109,11 +109,11 @@ func (s *Service) List(ctx context.Context, by identity.Principal, q Query, p pa
 	return s.store.ListRequests(ctx, by.Tenant, f, p)
 }
 
-// StillNeeded says whether what a notice of this package asks for is still to be done. Notices of other templates, and
-// other packages', are never out of date: it answers true. A sender asks right before it sends, so that nobody is reminded
-// of what they have just done.
+// StillNeeded says whether what a notice of this package asks for is still to be done, or what it says is still so. Notices
+// of other templates, and other packages', are never out of date: it answers true. A sender asks right before it sends, so
+// that nobody is reminded of what they have just done.
 func (s *Service) StillNeeded(ctx context.Context, n transport.Notice) (bool, error) {
-	if !slices.Contains([]string{TemplateRequested, TemplateReminder, TemplateEdited, TemplateStandIn, TemplateEscalated}, n.Template) {
+	if !slices.Contains([]string{TemplateRequested, TemplateReminder, TemplateEdited, TemplateStandIn, TemplateEscalated, TemplateCompleted}, n.Template) {
 		return true, nil
 	}
 	id, _ := n.Data["request_id"].(string)
@@ -124,10 +124,10 @@ func (s *Service) StillNeeded(ctx context.Context, n transport.Notice) (bool, er
 	if err != nil {
 		return false, err
 	}
-	if !r.CanceledAt.IsZero() || r.MessageDeleted || r.Missing == 0 {
+	if !r.CanceledAt.IsZero() || r.MessageDeleted || (r.Missing == 0) != (n.Template == TemplateCompleted) {
 		return false, nil
 	}
-	if n.Template == TemplateEscalated || n.Template == TemplateStandIn {
+	if slices.Contains([]string{TemplateEscalated, TemplateStandIn, TemplateCompleted}, n.Template) {
 		return true, nil
 	}
 	p, err := s.store.Person(ctx, n.Tenant, id, n.Recipient)

@@ -46,7 +46,8 @@ func (p *parts) moot() map[string]func(context.Context, notify.Notice) (bool, er
 	ask(func(ctx context.Context, n transport.Notice) (bool, error) { return p.approvals.StillPending(ctx, n) },
 		deciding[:]...)
 	ask(func(ctx context.Context, n transport.Notice) (bool, error) { return p.acks.StillNeeded(ctx, n) },
-		ackflow.TemplateRequested, ackflow.TemplateReminder, ackflow.TemplateEdited, ackflow.TemplateStandIn, ackflow.TemplateEscalated)
+		ackflow.TemplateRequested, ackflow.TemplateReminder, ackflow.TemplateEdited, ackflow.TemplateStandIn, ackflow.TemplateEscalated,
+		ackflow.TemplateCompleted)
 	return checks
 }
 
