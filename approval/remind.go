@@ -51,11 +51,15 @@ func (s *Service) remind(ctx context.Context, now time.Time, due []Request) erro
 	return s.notify(ctx, notices)
 }
 
-// remindOf returns the reminders of one request. Most of them cost no query: everybody is there and has no substitute.
+// remindOf returns the reminders of one request. Most of them cost no query but for the requester's delegates: everybody is
+// there and has no substitute.
 func (s *Service) remindOf(ctx context.Context, r Request, now time.Time, there map[string]bool, standIns map[string][]string) ([]transport.Notice, error) {
-	awry := slices.ContainsFunc(r.Deciders(), func(id string) bool { return !there[id] || r.Decided(id) })
+	own, err := s.interested(ctx, r.Tenant, r.Requester, r.ActedBy)
+	if err != nil {
+		return nil, err
+	}
+	awry := slices.ContainsFunc(r.Deciders(), func(id string) bool { return !there[id] || r.Decided(id) || slices.Contains(own, id) })
 	if awry {
-		var err error
 		if r, err = s.reroute(ctx, r, now); err != nil {
 			return nil, err
 		}

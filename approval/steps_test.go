@@ -1,6 +1,7 @@
 package approval_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -254,6 +255,29 @@ func TestReminderFindsOthers(t *testing.T) {
 		sweepAll(t, r.Service)
 		if got := r.get(t, stuck); !slices.Equal(got.Deciders(), []string{"bob"}) || got.RemindedAt.IsZero() || got.Version != 1 {
 			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// TestReminderPassesOverADelegate: whoever has come to act for the requester meanwhile, and counts as them, is replaced, too.
+func TestReminderPassesOverADelegate(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		t.Helper()
+		q := r.submit(t, as("alice"))
+		r.cfg.Delegates = func(_ context.Context, _ identity.TenantID, person string) ([]string, error) {
+			return map[string][]string{"alice": {"manager"}}[person], nil
+		}
+		r.Service = r.open(t)
+		if said := r.says(t, q, "manager"); !slices.Equal(said, []string{"self_approval"}) {
+			t.Errorf("%v", said)
+		}
+		r.db.AdvanceClock(25 * time.Hour)
+		sweepAll(t, r.Service)
+		if told := r.ledger.Told(t, approval.TemplateReminder); !slices.Equal(told, []string{"exec"}) {
+			t.Errorf("reminded %v", told)
+		}
+		if said := r.says(t, q, "exec"); !slices.Equal(said, []string{"approved"}) {
+			t.Errorf("%v", said)
 		}
 	})
 }
