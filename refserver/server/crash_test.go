@@ -71,7 +71,7 @@ func TestKill9(t *testing.T) {
 		"postgres": sqldbtest.PostgresURL,
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
 			hanging, sink := startSink(t, ctx), startSink(t, ctx)
 			hanging.Set(mailtest.Hang)

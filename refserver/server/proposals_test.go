@@ -41,7 +41,7 @@ func (m itip) says(lines ...string) bool {
 // they are invited anew. What they have lost they get again for the asking, and not twice in an hour.
 func TestProposalsByMail(t *testing.T) {
 	each(t, func(t *testing.T, r rig) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
 		ev := r.book(t, "alice", object{"attendees": []object{{"email": proposer}}})
 		mails := 0

@@ -51,7 +51,7 @@ func TestSecretaryModeEndsAtTheCalendar(t *testing.T) {
 
 // TestOutboxShowsNames: a name outside of ASCII is readable on the page, not in its encoded form.
 func TestOutboxShowsNames(t *testing.T) {
-	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer stop()
 	s, err := server.New(ctx, server.Config{Listen: "127.0.0.1:0", Demo: true, DataDir: t.TempDir(), LogTo: &lockedLog{}})
 	if err != nil {
