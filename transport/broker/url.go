@@ -57,7 +57,7 @@ func ParseURL(rawURL, port string, allowed ...string) (URL, error) {
 	var parsed URL
 	for host := range strings.SplitSeq(hosts, ",") {
 		u, err := url.Parse(scheme + "://" + login + host + tail)
-		if err != nil || u.Hostname() == "" || u.Fragment != "" {
+		if err != nil || u.Hostname() == "" || u.Fragment != "" || strings.Contains(u.Hostname(), ":") && u.Host[0] != '[' {
 			return URL{}, ErrInvalidURL // the error would repeat the URL
 		}
 		if u.Port() == "" {

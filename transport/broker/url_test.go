@@ -32,7 +32,7 @@ func TestParseURL(t *testing.T) {
 }
 
 func FuzzParseURL(f *testing.F) {
-	for _, seed := range []string{"nats://one,two:5?tls=true", "amqp://u:p@h:1/v%2Fhost", "redis://[::1]:6379/0", "kafka://a@b@c,d", "://", "x://?#"} {
+	for _, seed := range []string{"nats://one,two:5?tls=true", "amqp://u:p@h:1/v%2Fhost", "redis://[::1]:6379/0", "kafka://a@b@c,d", "://", "x://?#", "a://::"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
