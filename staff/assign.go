@@ -272,7 +272,15 @@ func (s *Service) assign(ctx context.Context, by identity.Principal, p Person, n
 	if len(bad.Fields) > 0 {
 		return a, bad
 	}
-	for _, o := range p.Units {
+	others := p.Units
+	if a.StartDate < s.today() { // history is there once, too
+		all, err := s.cfg.Store.Assignments(ctx, by.Tenant, []int64{p.ID}, "")
+		if err != nil {
+			return a, err
+		}
+		others = all
+	}
+	for _, o := range others {
 		if o.UnitID == a.UnitID && (o.EndDate == "" || o.EndDate >= a.StartDate) && (a.EndDate == "" || a.EndDate >= o.StartDate) {
 			return a, ErrDuplicateAssign
 		}

@@ -92,6 +92,15 @@ func TestAssignmentsHaveHistory(t *testing.T) {
 		if _, err := h.Assign(ctx, admin, p.ID, staff.NewAssignment{UnitID: a.ID}); !errors.Is(err, staff.ErrDuplicateAssign) {
 			t.Errorf("twice in a unit: %v", err)
 		}
+		once := staff.NewAssignment{UnitID: b.ID, StartDate: "2020-01-01", EndDate: "2020-12-31"}
+		q := h.person(t, "Bob", "Cole")
+		must[staff.Assignment](t)(h.Assign(ctx, admin, q.ID, once))
+		once.StartDate, once.EndDate = "2019-01-01", "2020-01-01"
+		if _, err := h.Assign(ctx, admin, q.ID, once); !errors.Is(err, staff.ErrDuplicateAssign) {
+			t.Errorf("history twice: %v", err)
+		}
+		once.EndDate = "2019-12-31"
+		must[staff.Assignment](t)(h.Assign(ctx, admin, q.ID, once))
 		_, cursor := h.log(t, admin, "")
 		must[staff.Assignment](t)(h.Assign(ctx, admin, p.ID, staff.NewAssignment{UnitID: b.ID, Primary: true, StartDate: "2030-01-17", EndDate: "2030-01-18"}))
 		now := must[staff.View](t)(h.Get(ctx, admin, p.ID)).Person

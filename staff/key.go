@@ -260,6 +260,15 @@ func (s *Service) RevokeKey(ctx context.Context, by identity.Principal, id int64
 	return err
 }
 
+// Revoked says whether an API key was revoked, or is none of the tenant's.
+func (s *Service) Revoked(ctx context.Context, tenant identity.TenantID, id int64) (bool, error) {
+	k, err := s.cfg.Store.Key(ctx, tenant, id)
+	if fault.CodeOf(err) == fault.NotFound {
+		return true, nil
+	}
+	return !k.RevokedAt.IsZero(), err
+}
+
 func (s *Service) changeKey(ctx context.Context, by identity.Principal, id int64, action string, change func(context.Context, *StoredKey, *audit.Entry) error) (Key, error) {
 	if !mayChange(by) {
 		return Key{}, ErrForbidden

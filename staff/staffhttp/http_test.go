@@ -440,31 +440,6 @@ func TestWebhooks(t *testing.T) {
 	})
 }
 
-// TestImportOnce: an import that is repeated with its Idempotency-Key makes nobody twice, though the hire has no number.
-func TestImportOnce(t *testing.T) {
-	sqldbtest.Each(t, migrations, func(t *testing.T, db *sqldb.DB) {
-		r := newRig(t, db, 0)
-		key, other := r.key(t, `{"name":"ats","scopes":["staff:import"]}`), r.key(t, `{"name":"other","scopes":["staff:import"]}`)
-		const path, hire = "/api/recruitment/import", `{"source_system":"ats","new_hire":{"first_name":"Ann","last_name":"Bell"}}`
-		first := r.call(key, "POST", path, hire, "Idempotency-Key: k1")
-		first.want(t, "first", 201, `"person_id"`)
-		again := r.call(key, "POST", path, hire, "Idempotency-Key: k1")
-		if again.status != 201 || again.body != first.body || again.header.Get("Idempotency-Replayed") != "true" || again.header.Get("Content-Type") != "application/json" {
-			t.Errorf("again: %d %v %s", again.status, again.header, again.body)
-		}
-		r.call(key, "POST", path, strings.Replace(hire, "Ann", "Bob", 1), "Idempotency-Key: k1").want(t, "another hire", 422, `"reason":"idempotency_key_reused"`, `"error":`)
-		r.call(key, "POST", path, hire, "Idempotency-Key: k 1").want(t, "no key", 400, "invalid_idempotency_key")
-		r.call(key, "POST", path, `{"source_system":"ats"}`, "Idempotency-Key: k2").want(t, "refused", 400, "new_hire is required")
-		for _, a := range []answer{r.call(other, "POST", path, hire, "Idempotency-Key: k1"), r.call(key, "POST", path, hire)} {
-			if a.status != 201 || a.body == first.body {
-				t.Errorf("another's key, or none: %d %s", a.status, a.body)
-			}
-		}
-		big := `{"source_system":"` + strings.Repeat("x", 1<<20) + `"}`
-		r.call(key, "POST", path, big, "Idempotency-Key: k3").want(t, "too big", 413)
-	})
-}
-
 // TestNoPayrollByte: whatever people there are and whatever a key without the group asks, no answer, error, webhook or
 // header has a byte of the group payroll, nor the names of its fields among the data.
 func TestNoPayrollByte(t *testing.T) {

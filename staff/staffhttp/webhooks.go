@@ -288,14 +288,18 @@ func (h *handlers) upsertHook(ctx context.Context, by identity.Principal, a acti
 	if err != nil {
 		return webhook.Subscription{}, "", err
 	}
+	if len(cut.Items) > 0 && !owns(by, cut.Items[0]) {
+		// A new key takes over from one that was revoked, or its system could never subscribe again.
+		if err := h.leaveRevoked(ctx, by, cut.Items[0]); err != nil {
+			return cut.Items[0], "", err
+		}
+		cut.Items = nil
+	}
 	if len(cut.Items) == 0 {
 		sub, err := service.Subscribe(ctx, by, webhook.Subscription{URL: a.URL, Events: a.Events, Secret: secret.NewString(a.Secret)})
 		return sub, "Webhook subscription created", err
 	}
 	sub := cut.Items[0]
-	if !owns(by, sub) {
-		return sub, "", errOthersURL
-	}
 	if _, err := service.RotateSecret(ctx, by, sub.ID, webhook.Rotation{Secret: secret.NewString(a.Secret), Overlap: -1}); err != nil {
 		return sub, "", err
 	}
@@ -306,6 +310,22 @@ func (h *handlers) upsertHook(ctx context.Context, by identity.Principal, a acti
 		_, err = service.Resume(ctx, by, sub.ID, false)
 	}
 	return sub, "Webhook subscription updated", err
+}
+
+// leaveRevoked deletes a subscription whose key was revoked, or returns errOthersURL.
+func (h *handlers) leaveRevoked(ctx context.Context, by identity.Principal, sub webhook.Subscription) error {
+	owner, isKey := staff.KeyOf(identity.Principal{Actor: sub.Owner})
+	if !isKey {
+		return errOthersURL
+	}
+	revoked, err := h.cfg.Staff.Revoked(ctx, by.Tenant, owner)
+	if err != nil {
+		return err
+	}
+	if !revoked {
+		return errOthersURL
+	}
+	return h.cfg.Webhooks.Delete(ctx, by, sub.ID)
 }
 
 func (h *handlers) unsubscribe(w http.ResponseWriter, r *http.Request, by identity.Principal, a action) {
