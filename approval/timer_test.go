@@ -1,6 +1,7 @@
 package approval_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/renkei-go/renkei/approval"
+	"github.com/renkei-go/renkei/foundation/identity"
 	"github.com/renkei-go/renkei/foundation/sqldb"
 	"github.com/renkei-go/renkei/foundation/sqldb/sqldbtest"
 )
@@ -236,6 +238,44 @@ func TestOneBrokenSubjectHoldsUpNobody(t *testing.T) {
 		}
 		if got := r.fates(t); got[approval.TimedOut] != 6 {
 			t.Errorf("handler %v", got)
+		}
+	})
+}
+
+// locked are things that are locked by whoever changes one.
+type locked struct{ *things }
+
+func (locked) LockSubject(context.Context, identity.TenantID, string) error { return nil }
+
+// claims notes how many are claimed at once.
+type claims struct {
+	approval.Store
+	most int
+}
+
+func (c *claims) TimeOut(ctx context.Context, now time.Time, by string, limit int) ([]approval.Request, error) {
+	rs, err := c.Store.TimeOut(ctx, now, by, limit)
+	c.most = max(c.most, len(rs))
+	return rs, err
+}
+
+// TestFewAtOnceWhereSubjectsAreLocked: after an outage many are due, and each keeps its subject from those who change it.
+func TestFewAtOnceWhereSubjectsAreLocked(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		t.Helper()
+		const n = 50
+		store := &claims{Store: r.cfg.Store}
+		r.cfg.Store, r.cfg.Subjects = store, map[string]approval.SubjectHandler{"thing": locked{r.things}}
+		r.Service = r.open(t)
+		for range n {
+			r.submit(t, as("alice"))
+		}
+		r.db.AdvanceClock(72 * time.Hour)
+		if done, err := r.Sweep(t.Context(), 0); done != n || err != nil || r.fates(t)[approval.TimedOut] != n {
+			t.Errorf("%d done, %v", done, err)
+		}
+		if store.most > 20 {
+			t.Errorf("%d in one transaction", store.most)
 		}
 	})
 }
