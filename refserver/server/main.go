@@ -14,6 +14,7 @@ import (
 	"github.com/renkei-go/renkei/foundation/audit"
 	"github.com/renkei-go/renkei/foundation/audit/auditbun"
 	"github.com/renkei-go/renkei/foundation/fault"
+	"github.com/renkei-go/renkei/foundation/sqldb"
 	"github.com/renkei-go/renkei/foundation/sweep"
 )
 
@@ -153,11 +154,7 @@ func verify(ctx context.Context, cfg Config, headFile string, stdout io.Writer) 
 			return fmt.Errorf("the head file cannot be read: %w", err)
 		}
 	}
-	keys, err := keysOf(cfg)
-	if err != nil {
-		return err
-	}
-	db, err := open(ctx, cfg)
+	keys, db, err := openTrail(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -177,13 +174,25 @@ func verify(ctx context.Context, cfg Config, headFile string, stdout io.Writer) 
 	return nil
 }
 
-func exportHead(ctx context.Context, cfg Config, stdout io.Writer) (err error) {
-	cfg = cfg.withDefaults()
-	keys, err := keysOf(cfg)
+// openTrail opens what there is. It makes no database: the trail of a new one, in a folder that was mistyped, is whole.
+func openTrail(ctx context.Context, cfg Config) (keyRing, *sqldb.DB, error) {
+	if file, ok := strings.CutPrefix(cfg.Database, "sqlite:"); ok {
+		file, _, _ = strings.Cut(file, "?")
+		if _, err := os.Stat(file); err != nil {
+			return keyRing{}, nil, fault.New(fault.NotFound, "no_database", "there is no database to look into").Because(err)
+		}
+	}
+	k, err := keysOf(cfg)
 	if err != nil {
-		return err
+		return k, nil, err
 	}
 	db, err := open(ctx, cfg)
+	return k, db, err
+}
+
+func exportHead(ctx context.Context, cfg Config, stdout io.Writer) (err error) {
+	cfg = cfg.withDefaults()
+	keys, db, err := openTrail(ctx, cfg)
 	if err != nil {
 		return err
 	}

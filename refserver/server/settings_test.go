@@ -127,6 +127,14 @@ func TestAuditCommands(t *testing.T) {
 		code := server.Main(t.Context(), append(args, "--data-dir", dir, "--database", database), nil, &out, &out)
 		return code, out.String()
 	}
+	for _, command := range []string{"verify", "head"} { // a new database has a whole trail, but nobody meant that one
+		if code, out := run("audit", command); code != 1 || !strings.Contains(out, "no_database") {
+			t.Errorf("%s of nothing: %d %s", command, code, out)
+		}
+	}
+	if made, err := os.ReadDir(dir); err != nil || len(made) > 0 {
+		t.Errorf("%v, %v", made, err)
+	}
 	if code, out := run("migrate"); code != 0 {
 		t.Fatalf("migrate: %d %s", code, out)
 	}
