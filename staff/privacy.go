@@ -165,10 +165,9 @@ const erasedName = "[erased]"
 
 // Erase removes everything personal about somebody for good (GDPR article 17): what stays is a numbered row without a
 // name, so that history and references keep their sense. The change log gets a tombstone, webhooks EventDeactivated with
-// "erased", and whoever keeps copies EventErased. The times of assignments stay, without a person to them. What was handed
-// on before stays in the logs of events and deliveries until their time is over (by default 24 hours in the outbox, 7 days
-// in the webhook log, 30 days in finished deliveries). It is for RoleAdmin and RoleHR. Doing it again returns
-// ErrUnknownPerson. It returns ErrReadForbidden too.
+// "erased", and whoever keeps copies EventErased, among them the logs of what was handed on (in the reference server: the
+// outbox, the webhook log and the deliveries). The times of assignments stay, without a person to them. It is for RoleAdmin
+// and RoleHR. Doing it again returns ErrUnknownPerson. It returns ErrReadForbidden too.
 func (s *Service) Erase(ctx context.Context, by identity.Principal, id int64) error {
 	if _, isKey := KeyOf(by); isKey {
 		return ErrReadForbidden

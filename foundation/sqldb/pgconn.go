@@ -226,8 +226,8 @@ func (c *conn) send(ctx context.Context, calls pipeline) (pgconn.CommandTag, err
 }
 
 // lastOf waits for n answers, and returns the tag of the last and the first error.
-func lastOf(pipe *pgconn.Pipeline, n int) (tag pgconn.CommandTag, err error) {
-	if err = pipe.Sync(); err != nil {
+func lastOf(pipe *pgconn.Pipeline, n int) (tag pgconn.CommandTag, _ error) {
+	if err := pipe.Sync(); err != nil {
 		return tag, err
 	}
 	for range n {

@@ -2,10 +2,12 @@ package server
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"time"
 
+	"github.com/renkei-go/renkei/foundation/fault"
 	"github.com/renkei-go/renkei/foundation/identity"
 	"github.com/renkei-go/renkei/foundation/page"
 	"github.com/renkei-go/renkei/staff"
@@ -14,6 +16,7 @@ import (
 	"github.com/renkei-go/renkei/staff/staffbun"
 	"github.com/renkei-go/renkei/transport"
 	"github.com/renkei-go/renkei/transport/delivery"
+	"github.com/renkei-go/renkei/transport/outboxbun"
 	"github.com/renkei-go/renkei/transport/webhook"
 	"github.com/renkei-go/renkei/transport/webhook/webhookbun"
 )
@@ -80,25 +83,51 @@ func (p *parts) routeWebhooks() {
 	}
 }
 
-// withdraw cancels what was to be told of who was erased since: a receiver that was away, or a subscription that was
-// paused, would get it afterwards.
+// errBeingSent has the router try again, for as long as a receiver may take.
+var errBeingSent = fault.New(fault.Unavailable, "being_sent", "a webhook about the person is just being sent")
+
+// withdraw forgets what was told of who was erased since, and cancels what was still to be told: a receiver that was
+// away, or a subscription that was paused, would get it afterwards, and so would whoever asks for it again.
 func (p *parts) withdraw(ctx context.Context, ev transport.Event) error {
-	about := delivery.Filter{Kind: webhook.Kind, Subject: ev.Subject, States: []delivery.State{delivery.Pending}}
+	about := delivery.Filter{Kind: webhook.Kind, Subject: ev.Subject}
 	for next := (page.Request{Limit: page.MaxLimit}); ; {
 		cut, err := p.queue.List(ctx, ev.Tenant, about, next)
 		if err != nil {
 			return err
 		}
+		var ids []string
 		for _, d := range cut.Items {
-			if d.CreatedAt.After(ev.Time) {
-				continue // that they were erased
+			if tellsOfErasure(d) {
+				continue
 			}
-			if err := p.deliveries.Cancel(ctx, ev.Tenant, d.ID, "the person was erased"); err != nil {
-				return err // when it is being sent: to be tried again
+			if d.State == delivery.Pending {
+				err = p.deliveries.Cancel(ctx, ev.Tenant, d.ID, "the person was erased")
 			}
+			if d.State == delivery.Leased || errors.Is(err, delivery.ErrNotPending) {
+				return errBeingSent
+			}
+			if err != nil {
+				return err
+			}
+			ids = append(ids, d.ID)
+		}
+		if _, err := p.queue.Forget(ctx, ev.Tenant, ids...); err != nil {
+			return err
 		}
 		if next.Cursor = cut.Next; next.Cursor == "" {
-			return nil
+			break
 		}
 	}
+	if err := webhookbun.New(p.db).Forget(ctx, ev.Tenant, ev.Subject, ev.Time); err != nil {
+		return err
+	}
+	return outboxbun.New(p.db).Forget(ctx, ev.Tenant, ev.Subject, ev.Time)
+}
+
+// tellsOfErasure says whether a delivery has nothing personal in it, but that somebody was erased.
+func tellsOfErasure(d delivery.Delivery) bool {
+	var body struct {
+		Data staff.EventData `json:"data"`
+	}
+	return d.Decode(&body) == nil && body.Data.Erased
 }

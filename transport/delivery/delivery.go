@@ -12,7 +12,7 @@ import (
 // State is where a delivery stands.
 type State string
 
-// The states. The last four are final.
+// The states. The last five are final.
 const (
 	Pending    State = "pending"    // waits for NextAttemptAt
 	Leased     State = "leased"     // an engine has it until NextAttemptAt
@@ -20,6 +20,7 @@ const (
 	Dead       State = "dead"       // it failed for good, or too often
 	Suppressed State = "suppressed" // its sender found that it would repeat another
 	Cancelled  State = "cancelled"  // somebody, or its sender, found it obsolete
+	Forgotten  State = "forgotten"  // it was one of the others, and what it held was erased
 )
 
 // Final says whether the state never changes again.
@@ -33,6 +34,7 @@ var (
 	ErrNotPending  = fault.New(fault.Conflict, "delivery_not_pending", "only a pending delivery can be cancelled")
 	ErrLimit       = fault.New(fault.Invalid, "invalid_limit", "a limit is a number per second and a burst, neither below zero")
 	ErrNotFinal    = fault.New(fault.Conflict, "delivery_not_finished", "only a finished delivery can be sent again")
+	ErrForgotten   = fault.New(fault.Conflict, "delivery_forgotten", "what the delivery held was erased")
 )
 
 // Job asks for one delivery.

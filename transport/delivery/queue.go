@@ -129,8 +129,8 @@ func (q *Queue) records(ctx context.Context, tenant identity.TenantID, ds []Deli
 }
 
 // Resend sends a finished delivery again as a new one, and returns that. The same key returns the same one again, so a
-// repeated request does it once. Whether by is allowed to is for the caller to judge. It returns ErrUnknown or
-// ErrNotFinal.
+// repeated request does it once. Whether by is allowed to is for the caller to judge. It returns ErrUnknown, ErrNotFinal
+// or ErrForgotten.
 func (q *Queue) Resend(ctx context.Context, by identity.Principal, id, key string) (Delivery, error) {
 	var out Delivery
 	err := q.store.Do(ctx, func(ctx context.Context) error {
@@ -138,8 +138,11 @@ func (q *Queue) Resend(ctx context.Context, by identity.Principal, id, key strin
 		if err != nil {
 			return err
 		}
-		if !d.State.Final() {
+		switch {
+		case !d.State.Final():
 			return ErrNotFinal
+		case d.State == Forgotten:
+			return ErrForgotten
 		}
 		again := q.repeat(ctx, d, by, key)
 		if key == "" {
@@ -157,6 +160,16 @@ func (q *Queue) Resend(ctx context.Context, by identity.Principal, id, key strin
 		return nil
 	})
 	return out, err
+}
+
+// Forget erases what finished deliveries hold, such as somebody's data who asked for it, and says of how many: they become
+// Forgotten, and are never sent again. That they were made, and when, stays until they are pruned. Pending ones are left
+// alone: see Engine.Cancel.
+func (q *Queue) Forget(ctx context.Context, tenant identity.TenantID, ids ...string) (int, error) {
+	if len(ids) == 0 {
+		return 0, nil
+	}
+	return q.store.Forget(ctx, tenant, ids)
 }
 
 // Prune deletes up to limit deliveries that were finished before t, with their history, and says how many. A key is

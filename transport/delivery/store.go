@@ -49,6 +49,8 @@ type Jobs interface {
 	ByEvent(ctx context.Context, tenant identity.TenantID, kind string, eventIDs []string) ([]Delivery, error)
 	// History returns the attempts of the deliveries, by delivery and number.
 	History(ctx context.Context, tenant identity.TenantID, ids []string) ([]Attempt, error)
+	// Forget makes those of the deliveries that are final Forgotten, without payload, answers and errors, and says how many.
+	Forget(ctx context.Context, tenant identity.TenantID, ids []string) (int, error)
 	// Prune deletes up to limit deliveries that were finished before t, with their history.
 	Prune(ctx context.Context, t time.Time, limit int) (int, error)
 }

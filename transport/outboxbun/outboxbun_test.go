@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/renkei-go/renkei/foundation/identity"
 	"github.com/renkei-go/renkei/foundation/sqldb"
 	"github.com/renkei-go/renkei/foundation/sqldb/sqldbtest"
 	"github.com/renkei-go/renkei/transport"
@@ -47,6 +48,48 @@ func TestWakes(t *testing.T) {
 		case <-woken:
 		default:
 			t.Error("not woken by the commit")
+		}
+	})
+}
+
+// TestForget: what was sent, or failed for good, about a subject goes, and nothing else.
+func TestForget(t *testing.T) {
+	sqldbtest.Each(t, []sqldb.Migration{outboxbun.Migrations}, func(t *testing.T, db *sqldb.DB) {
+		ctx, store, at := t.Context(), outboxbun.New(db), time.Date(2030, 1, 15, 10, 0, 0, 0, time.UTC)
+		event := func(tenant identity.TenantID, subject string, at time.Time) transport.Event {
+			return transport.Event{Type: "a", Tenant: tenant, Subject: subject, Time: at, Data: "Ada"}
+		}
+		sent := []transport.Event{event("t", "s", at), event("t", "s", at.Add(time.Second)), event("t", "other", at), event("u", "s", at)}
+		if err := store.Publish(ctx, sent...); err != nil {
+			t.Fatal(err)
+		}
+		claim, err := store.Claim(ctx, 10, time.Minute)
+		if err != nil || len(claim.Events) != len(sent) {
+			t.Fatalf("%d, %v", len(claim.Events), err)
+		}
+		var positions []int64
+		for _, c := range claim.Events {
+			positions = append(positions, c.Position)
+		}
+		if err := store.Settle(ctx, claim.Token, positions, nil, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Publish(ctx, event("t", "s", at)); err != nil { // still to be sent
+			t.Fatal(err)
+		}
+		for _, ev := range sent {
+			if err := store.Bury(ctx, transport.Poisoned{Handler: "h", Reason: "no", Event: ev}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := store.Forget(ctx, "t", "s", at.Add(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		for table, want := range map[string]int{"transport_outbox": 4, "transport_poison": 3} {
+			var n int
+			if err := db.IDB(ctx).NewRaw("SELECT count(*) FROM "+table).Scan(ctx, &n); err != nil || n != want {
+				t.Errorf("%s has %d rows, %v, not %d", table, n, err, want)
+			}
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
 
+	"github.com/renkei-go/renkei/foundation/identity"
 	"github.com/renkei-go/renkei/foundation/sqldb"
 	"github.com/renkei-go/renkei/transport"
 )
@@ -164,4 +165,14 @@ func (s *Store) prune(ctx context.Context, query string, keep time.Duration, lim
 	}
 	n, err := res.RowsAffected()
 	return int(n), err
+}
+
+// Forget deletes what is kept of a subject's events from before t: those that were sent, and those that a handler failed
+// for good, so that nobody replays them. Events that still have to be published stay.
+func (s *Store) Forget(ctx context.Context, tenant identity.TenantID, subject string, t time.Time) error {
+	c := s.db.Script()
+	c.Addf("DELETE FROM transport_outbox WHERE tenant = ? AND subject = ? AND time < ? AND sent_at IS NOT NULL", string(tenant), subject, sqldb.At(t))
+	c.Addf("DELETE FROM transport_poison WHERE tenant = ? AND subject = ? AND time < ?", string(tenant), subject, sqldb.At(t))
+	_, err := s.db.Run(ctx, c)
+	return err
 }

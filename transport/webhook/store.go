@@ -70,6 +70,8 @@ type Log interface {
 	Append(ctx context.Context, events []transport.Event) error
 	// Since yields a tenant's events from since on, oldest first. It holds no transaction open while the caller works.
 	Since(ctx context.Context, tenant identity.TenantID, since time.Time) iter.Seq2[transport.Event, error]
+	// Forget deletes a tenant's events about a subject from before t.
+	Forget(ctx context.Context, tenant identity.TenantID, subject string, t time.Time) error
 	// PruneLog deletes up to limit events from before t and says how many.
 	PruneLog(ctx context.Context, t time.Time, limit int) (int, error)
 }

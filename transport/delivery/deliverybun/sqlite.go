@@ -3,9 +3,10 @@ package deliverybun
 import (
 	"context"
 
+	"github.com/uptrace/bun"
+
 	"github.com/renkei-go/renkei/foundation/sqldb"
 	"github.com/renkei-go/renkei/transport/delivery"
-	"github.com/uptrace/bun"
 )
 
 // dueSQLite is what delivery_due does on PostgreSQL.

@@ -235,3 +235,21 @@ func (s *Store) Prune(ctx context.Context, t time.Time, limit int) (int, error) 
 	})
 	return pruned, err
 }
+
+// Forget implements delivery.Jobs.
+func (s *Store) Forget(ctx context.Context, tenant identity.TenantID, ids []string) (int, error) {
+	var gone []string
+	err := s.db.Do(ctx, func(ctx context.Context) (err error) {
+		gone, err = texts(s.db.IDB(ctx).QueryContext(ctx, `UPDATE deliveries SET state = 'forgotten', payload = 'null', last_error = '',
+			attempt_response = CASE WHEN attempt_response IS NULL THEN NULL ELSE '' END
+			WHERE tenant = ? AND id IN (?) AND state <> 'pending' RETURNING id`, string(tenant), bun.List(ids)))
+		if err != nil || len(gone) == 0 {
+			return err
+		}
+		c := s.script(ctx)
+		c.add("UPDATE delivery_attempts SET response = '', error = '' WHERE delivery_id IN (?);\n", bun.List(gone))
+		c.add("DELETE FROM delivery_dead WHERE id IN (?);\n", bun.List(gone))
+		return s.run(ctx, c)
+	})
+	return len(gone), err
+}

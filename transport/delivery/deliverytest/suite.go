@@ -24,6 +24,7 @@ func Run(t *testing.T, open func(t *testing.T) delivery.Store) {
 		"claims":       claims,
 		"fencing":      fencing,
 		"cancel":       cancel,
+		"forget":       forget,
 		"prune":        prune,
 		"due":          due,
 		"race":         race,
@@ -280,6 +281,51 @@ func cancel(t *testing.T, ctx context.Context, s delivery.Store) {
 	}
 	if _, err := s.Cancel(ctx, tenant, "a-0001", "r", start); !errors.Is(err, delivery.ErrNotPending) {
 		t.Errorf("twice: %v", err)
+	}
+}
+
+func forget(t *testing.T, ctx context.Context, s delivery.Store) {
+	ds := pending("a", 3)
+	insert(t, ctx, s, ds)
+	claimed := claim(t, ctx, s, start.Add(time.Minute), "t", delivery.Room{Lane: at("a"), Max: 2})
+	fail := func(d delivery.Delivery, state delivery.State) delivery.Outcome {
+		o := delivery.Outcome{ID: d.ID, Token: "t", Lane: at("a"), State: state, Attempts: 1, LastError: "Ada is unknown", Next: start, Attempt: &delivery.Attempt{
+			DeliveryID: d.ID, Number: 1, StartedAt: start, State: state, Status: 500, Response: "Ada?", Error: "Ada is unknown",
+		}}
+		if state.Final() {
+			o.Finished, o.Next = start, time.Time{}
+		}
+		return o
+	}
+	dead, again := claimed[0], claimed[1]
+	if held, err := s.Complete(ctx, []delivery.Outcome{fail(dead, delivery.Dead), fail(again, delivery.Pending)}); err != nil || len(held) != 2 {
+		t.Fatalf("completed %v, %v", held, err)
+	}
+	all := []string{ds[0].ID, ds[1].ID, ds[2].ID}
+	if n, err := s.Forget(ctx, "other", all); err != nil || n != 0 {
+		t.Errorf("another tenant's: %d, %v", n, err)
+	}
+	if n, err := s.Forget(ctx, tenant, all); err != nil || n != 1 {
+		t.Errorf("forgot %d, %v", n, err)
+	}
+	if n, err := s.CountDead(ctx, at("a"), start.Add(-time.Hour)); err != nil || n != 0 {
+		t.Errorf("%d to be sent again, %v", n, err)
+	}
+	d := get(t, ctx, s, dead.ID)
+	if d.State != delivery.Forgotten || string(d.Payload) != "null" || d.LastError != "" || d.Attempts != 1 || !d.FinishedAt.Equal(start) {
+		t.Errorf("%+v", d)
+	}
+	lines, err := s.History(ctx, tenant, all)
+	if err != nil || len(lines) != 2 {
+		t.Fatalf("%+v, %v", lines, err)
+	}
+	for _, l := range lines {
+		if told := l.Response+l.Error != ""; told != (l.DeliveryID == again.ID) || l.Status != 500 {
+			t.Errorf("%+v", l)
+		}
+	}
+	if d := get(t, ctx, s, again.ID); d.State != delivery.Pending || d.LastError == "" || string(d.Payload) == "null" {
+		t.Errorf("%+v", d)
 	}
 }
 

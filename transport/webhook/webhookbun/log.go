@@ -75,6 +75,13 @@ func (s *Store) Since(ctx context.Context, tenant identity.TenantID, since time.
 	}
 }
 
+// Forget implements webhook.Log.
+func (s *Store) Forget(ctx context.Context, tenant identity.TenantID, subject string, t time.Time) error {
+	_, err := s.db.IDB(ctx).NewRaw("DELETE FROM webhook_events WHERE tenant = ? AND subject = ? AND occurred_at < ?",
+		string(tenant), subject, sqldb.At(t)).Exec(ctx)
+	return sqldb.Fault(err)
+}
+
 // PruneLog implements webhook.Log.
 func (s *Store) PruneLog(ctx context.Context, t time.Time, limit int) (int, error) {
 	res, err := s.db.IDB(ctx).NewRaw(`DELETE FROM webhook_events WHERE (tenant, id) IN (

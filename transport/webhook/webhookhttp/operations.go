@@ -46,7 +46,7 @@ type testOutput struct {
 type deliveriesInput struct {
 	web.PageParams
 	ID    string `path:"id" maxLength:"100"`
-	State string `query:"state" enum:"pending,leased,succeeded,dead,suppressed,cancelled"`
+	State string `query:"state" enum:"pending,leased,succeeded,dead,suppressed,cancelled,forgotten"`
 }
 
 type deliveriesOutput struct{ Body web.List[Delivery] }

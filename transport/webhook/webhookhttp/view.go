@@ -75,10 +75,10 @@ type Delivery struct {
 	ID            string          `json:"id"`
 	EventID       string          `json:"event_id" doc:"The webhook-id that the receiver sees."`
 	Event         string          `json:"event" example:"person.updated"`
-	State         string          `json:"state" enum:"pending,leased,succeeded,dead,suppressed,cancelled"`
+	State         string          `json:"state" enum:"pending,leased,succeeded,dead,suppressed,cancelled,forgotten"`
 	Attempts      []Attempt       `json:"attempts" nullable:"false"`
 	Error         string          `json:"error,omitempty"`
-	Body          json.RawMessage `json:"body" doc:"What is sent."`
+	Body          json.RawMessage `json:"body" doc:"What is sent; null when it is forgotten, because somebody was erased."`
 	CreatedAt     time.Time       `json:"created_at"`
 	FinishedAt    *time.Time      `json:"finished_at,omitempty"`
 	NextAttemptAt *time.Time      `json:"next_attempt_at,omitempty"`
@@ -91,7 +91,7 @@ type Attempt struct {
 	Number     int       `json:"number"`
 	At         time.Time `json:"at"`
 	DurationMS int64     `json:"duration_ms"`
-	Result     string    `json:"result" enum:"succeeded,failed,dead,cancelled"`
+	Result     string    `json:"result" enum:"succeeded,failed,dead,cancelled,forgotten"`
 	Status     int       `json:"status,omitempty" doc:"Of the answer."`
 	Response   string    `json:"response,omitempty" doc:"The head of the answer, at most 1 KiB, secrets removed."`
 	Error      string    `json:"error,omitempty"`

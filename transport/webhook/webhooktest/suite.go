@@ -345,6 +345,16 @@ func log(t *testing.T, ctx context.Context, s Store) {
 		check(t, err)
 		break // leaving early is allowed
 	}
+	check(t, s.Forget(ctx, "acme", "person/2", at.Add(time.Hour)))
+	check(t, s.Forget(ctx, "acme", "person/1", at)) // half-open: the first two happened at that very time
+	if got := since(t, ctx, s, "acme", time.Time{}); len(got) != n {
+		t.Errorf("forgot %d of nobody's", n-len(got))
+	}
+	check(t, s.Forget(ctx, "other", "person/1", at.Add(time.Second)))
+	if got, other := since(t, ctx, s, "acme", time.Time{}), since(t, ctx, s, "other", time.Time{}); len(got) != n || len(other) != 0 {
+		t.Errorf("%d are left, %d of the other tenant's", len(got), len(other))
+	}
+	check(t, s.Append(ctx, foreign))
 	for _, want := range []int{3, 2, 0} { // four of ours and the other's are old
 		if pruned, err := s.PruneLog(ctx, at.Add(2*time.Second), 3); err != nil || pruned != want {
 			t.Errorf("pruned %d, %v, want %d", pruned, err, want)

@@ -11,7 +11,7 @@ CREATE TABLE deliveries (
 	event_id text NOT NULL,
 	order_key text NOT NULL,
 	payload text NOT NULL, -- not jsonb: a signature may cover its bytes
-	state text NOT NULL CHECK (state IN ('pending', 'succeeded', 'dead', 'suppressed', 'cancelled')),
+	state text NOT NULL CHECK (state IN ('pending', 'succeeded', 'dead', 'suppressed', 'cancelled', 'forgotten')),
 	attempts integer NOT NULL, -- while pending: see delivery_queue
 	max_attempts integer NOT NULL,
 	last_error text NOT NULL,

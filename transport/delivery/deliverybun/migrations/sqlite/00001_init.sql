@@ -11,7 +11,7 @@ CREATE TABLE deliveries (
 	event_id TEXT NOT NULL,
 	order_key TEXT NOT NULL,
 	payload TEXT NOT NULL, -- not jsonb: a signature may cover its bytes
-	state TEXT NOT NULL CHECK (state IN ('pending', 'succeeded', 'dead', 'suppressed', 'cancelled')),
+	state TEXT NOT NULL CHECK (state IN ('pending', 'succeeded', 'dead', 'suppressed', 'cancelled', 'forgotten')),
 	attempts INTEGER NOT NULL, -- while pending: see delivery_queue
 	max_attempts INTEGER NOT NULL,
 	last_error TEXT NOT NULL,
