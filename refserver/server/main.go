@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -174,12 +175,18 @@ func verify(ctx context.Context, cfg Config, headFile string, stdout io.Writer) 
 	return nil
 }
 
-// openTrail opens what there is. It makes no database: the trail of a new one, in a folder that was mistyped, is whole.
+// openTrail opens what there is. It makes neither a database nor keys: in a folder that was mistyped, the trail of a new one
+// would be whole, and one in PostgreSQL would look tampered with.
 func openTrail(ctx context.Context, cfg Config) (keyRing, *sqldb.DB, error) {
 	if file, ok := strings.CutPrefix(cfg.Database, "sqlite:"); ok {
 		file, _, _ = strings.Cut(file, "?")
 		if _, err := os.Stat(file); err != nil {
 			return keyRing{}, nil, fault.New(fault.NotFound, "no_database", "there is no database to look into").Because(err)
+		}
+	}
+	if cfg.SecretKeys.IsZero() {
+		if _, err := os.Stat(filepath.Join(cfg.DataDir, keysFile)); err != nil {
+			return keyRing{}, nil, fault.New(fault.NotFound, "no_secret_keys", "the data folder has no secret keys, and none are set").Because(err)
 		}
 	}
 	k, err := keysOf(cfg)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/renkei-go/renkei/foundation/sqldb/sqldbtest"
 	"github.com/renkei-go/renkei/refserver/server"
 )
 
@@ -134,6 +135,11 @@ func TestAuditCommands(t *testing.T) {
 	}
 	if made, err := os.ReadDir(dir); err != nil || len(made) > 0 {
 		t.Errorf("%v, %v", made, err)
+	}
+	var without strings.Builder
+	elsewhere := []string{"audit", "verify", "--data-dir", dir, "--database", sqldbtest.PostgresURL(t)}
+	if code := server.Main(t.Context(), elsewhere, nil, &without, &without); code != 1 || !strings.Contains(without.String(), "no_secret_keys") {
+		t.Errorf("verify without keys: %d %s", code, &without)
 	}
 	if code, out := run("migrate"); code != 0 {
 		t.Fatalf("migrate: %d %s", code, out)
