@@ -120,7 +120,7 @@ func TestViewIsJSON(t *testing.T) {
 }
 
 func TestGuardFormula(t *testing.T) {
-	for _, bad := range []string{"=1", "+1", "-1", "@x", "\tx", "\rx", "＝1", "＠x"} {
+	for _, bad := range []string{"=1", "+1", "-1", "@x", "\tx", "\rx", "＝1", "＠x", "−1"} {
 		if staff.GuardFormula(bad) != "'"+bad {
 			t.Errorf("%q passes", bad)
 		}

@@ -152,7 +152,7 @@ func GuardFormula(cell string) string {
 	case '=', '+', '-', '@', '\t', '\r', '\n':
 		return "'" + cell
 	}
-	for _, wide := range []string{"＝", "＋", "－", "＠"} {
+	for _, wide := range []string{"＝", "＋", "－", "＠", "−"} { // the last, U+2212, becomes "－" in Shift_JIS
 		if len(cell) >= len(wide) && cell[:len(wide)] == wide {
 			return "'" + cell
 		}
