@@ -12,6 +12,8 @@ import (
 	"github.com/renkei-go/renkei/foundation/page"
 	"github.com/renkei-go/renkei/staff"
 	"github.com/renkei-go/renkei/staff/export"
+	"github.com/renkei-go/renkei/staff/graphsync"
+	"github.com/renkei-go/renkei/staff/graphsync/graphsyncbun"
 	"github.com/renkei-go/renkei/staff/scim"
 	"github.com/renkei-go/renkei/staff/staffbun"
 	"github.com/renkei-go/renkei/transport"
@@ -35,7 +37,7 @@ func (p *parts) wireStaff(cfg Config, outbox transport.Outbox) (err error) {
 	late[staff.SystemEntra] = max(late[staff.SystemEntra], 2*cfg.Entra.Interval)
 	p.staff, err = staff.New(staff.Config{
 		Late: late, Deactivations: cfg.Guard,
-		Store: store, Keepers: map[string]staff.Keeper{"scim": scim.Keeper(store)}, Audit: p.audit, Outbox: outbox, Now: p.db.Clock, UserIDs: userIDs(cfg.MailDomains),
+		Store: store, Keepers: map[string]staff.Keeper{"scim": scim.Keeper(store), "entra": graphsync.Keeper(graphsyncbun.New(p.db))}, Audit: p.audit, Outbox: outbox, Now: p.db.Clock, UserIDs: userIDs(cfg.MailDomains),
 		Notifier: notifier(func(ctx context.Context, notices ...transport.Notice) error { return p.notices.Notify(ctx, notices...) }),
 	})
 	return err

@@ -116,9 +116,15 @@ func TestErasedBeforeApplied(t *testing.T) {
 		must[graphsync.Run](t)(r.Request(ctx, admin, graphsync.RunRequest{DryRun: true}))
 		r.step(t, nil)
 		run := r.last(t)
+		keeper := graphsync.Keeper(r.cfg.Store)
 		for _, id := range []int64{dan, people[1]} {
-			if err := errors.Join(r.staff.Erase(ctx, admin, id), r.Forget(ctx, id)); err != nil {
+			if err := errors.Join(r.staff.Erase(ctx, admin, id), keeper.Forget(ctx, admin.Tenant, id)); err != nil {
 				t.Fatal(err)
+			}
+		}
+		for id, account := range map[int64]string{people[2]: r.account(t, "bob").ID, dan: ""} {
+			if kept, err := keeper.Kept(ctx, admin.Tenant, id); err != nil || (kept == nil) != (account == "") || !strings.Contains(fmt.Sprint(kept), account) {
+				t.Errorf("kept %v, %v, want the account %q", kept, err, account)
 			}
 		}
 		r.leave(t, eve)
