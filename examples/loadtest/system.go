@@ -59,7 +59,7 @@ func (s *system) wire(ctx context.Context) error {
 	if err := sqldb.Migrate(ctx, s.db, outboxbun.Migrations, deliverybun.Migrations, webhookbun.Migrations); err != nil {
 		return err
 	}
-	loopback, err := webhook.NewGuard(webhook.GuardConfig{AllowPrivate: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, IdlePerHost: senders})
+	loopback, err := webhook.NewGuard(webhook.GuardConfig{AllowPrivate: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, IdlePerHost: 2 * senders})
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,10 @@
 // not; at most four batches are in memory however many wait. [Throttled] lowers how many run at once; [Queue.SetLimit]
 // sets a rate for all nodes together; [Kind.Ordered] keeps the order of each OrderKey.
 //
+// A queue in PostgreSQL suffers when the server cannot vacuum it: a backup, like any transaction that stays open, keeps
+// what has been sent in the indexes, and searches walk over all of it. Package deliverybun notices searches that become slow
+// and then looks for what is due from where it was before, and over the whole only now and then.
+//
 // # Destinations that fail
 //
 // With [Kind.Health] the engine keeps a [Destination] for each that fails: a circuit breaker that all nodes share, the

@@ -15,14 +15,15 @@ import (
 
 // Due implements delivery.Leases.
 func (s *Store) Due(ctx context.Context, kinds []string, now time.Time, after delivery.Lane, limit int) ([]delivery.Waiting, error) {
-	at := sqldb.At(now)
-	var rows *sql.Rows
-	var err error
 	if s.db.IsPostgres() {
-		rows, err = s.db.Query(ctx, dueLanes, lane(after), kinds, at, limit)
-	} else {
-		rows, err = s.db.Reader(ctx).QueryContext(ctx, dueSQLite, lane(after), at, at, bun.List(kinds), at, limit)
+		return s.duePostgres(ctx, kinds, now, after, limit)
 	}
+	at := sqldb.At(now)
+	return waiting(s.db.Reader(ctx).QueryContext(ctx, dueSQLite, lane(after), at, at, bun.List(kinds), at, limit))
+}
+
+// waiting reads the rows of a query for lanes.
+func waiting(rows *sql.Rows, err error) ([]delivery.Waiting, error) {
 	if err != nil {
 		return nil, sqldb.Fault(err)
 	}

@@ -2,6 +2,7 @@ package deliverybun
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/renkei-go/renkei/foundation/sqldb"
@@ -12,7 +13,9 @@ import (
 // as a column each, because that is read faster than text.
 var (
 	dueLanes  = sqldb.NewStatement("SELECT waiting, noted FROM delivery_due(?, ?, ?, ?)")
-	claimDue  = sqldb.NewStatement("SELECT * FROM delivery_claim(?, ?, ?, ?, ?, ?, ?, ?)")
+	dueAmong  = sqldb.NewStatement("SELECT waiting, noted FROM delivery_due_among(?, ?, ?, ?, ?)")
+	firstOf   = sqldb.NewStatement("SELECT lane, first FROM delivery_first(?, ?)")
+	claimDue  = sqldb.NewStatement("SELECT * FROM delivery_claim(?, ?, ?, ?, ?, ?, ?, ?, ?)")
 	insertAll = sqldb.NewStatement("SELECT delivery_insert(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
 	finishAll = sqldb.NewStatement("SELECT delivery_finish(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
 )
@@ -44,11 +47,61 @@ func instant(t time.Time) *time.Time {
 	return &at
 }
 
+func (s *Store) duePostgres(ctx context.Context, kinds []string, now time.Time, after delivery.Lane, limit int) ([]delivery.Waiting, error) {
+	lanes, from, whole := s.floors.known(lane(after))
+	begin := time.Now()
+	switch {
+	case !whole && lanes != nil:
+		return waiting(s.db.Query(ctx, dueAmong, lanes, from, kinds, sqldb.At(now), limit))
+	case !whole:
+		found, err := waiting(s.db.Query(ctx, dueLanes, lane(after), kinds, sqldb.At(now), limit))
+		if err == nil {
+			s.floors.took(time.Since(begin))
+		}
+		return found, err
+	}
+	found, err := waiting(s.db.Query(ctx, dueLanes, "", kinds, sqldb.At(now), allLanes))
+	if err != nil {
+		return nil, err
+	}
+	s.floors.searched(found, time.Since(begin))
+	found = slices.DeleteFunc(found, func(w delivery.Waiting) bool { return lane(w.Lane) <= lane(after) })
+	return found[:min(limit, len(found))], nil
+}
+
+// allLanes is more than there are.
+const allLanes = 1_000_000
+
 func (s *Store) claimPostgres(ctx context.Context, c delivery.Claim) ([]delivery.Delivery, error) {
+	lanes := each(c.Rooms, func(r delivery.Room) string { return lane(r.Lane) })
+	from, raise := s.floors.from(lanes)
+	if raise {
+		if err := s.raise(ctx, lanes, from); err != nil {
+			return nil, err
+		}
+		from, _ = s.floors.from(lanes)
+	}
 	ordered := append([]string{}, c.Ordered...) // not NULL when there are none
-	return deliveries(s.db.Query(ctx, claimDue,
-		each(c.Rooms, func(r delivery.Room) string { return lane(r.Lane) }), each(c.Rooms, func(r delivery.Room) int { return r.Max }),
+	return deliveries(s.db.Query(ctx, claimDue, lanes, each(c.Rooms, func(r delivery.Room) int { return r.Max }), from,
 		c.Kinds, ordered, window, sqldb.At(c.Now), sqldb.At(c.Until), c.Token))
+}
+
+// raise looks where the first place of the lanes is now.
+func (s *Store) raise(ctx context.Context, lanes []string, from []time.Time) error {
+	rows, err := s.db.Query(ctx, firstOf, lanes, from)
+	if err != nil {
+		return sqldb.Fault(err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var name string
+		var first sqldb.Time
+		if err := rows.Scan(&name, &first); err != nil {
+			return sqldb.Fault(err)
+		}
+		s.floors.raise(name, first.Time)
+	}
+	return sqldb.Fault(rows.Err())
 }
 
 type row = delivery.Delivery

@@ -23,12 +23,15 @@ var Migrations = sqldb.Migration{Name: "delivery", FS: migrations}
 const topic = "delivery"
 
 // Store implements delivery.Store. It is safe for concurrent use.
-type Store struct{ db *sqldb.DB }
+type Store struct {
+	db     *sqldb.DB
+	floors floors
+}
 
 var _ delivery.Store = (*Store)(nil)
 
 // New makes a Store on a database that has the Migrations.
-func New(db *sqldb.DB) *Store { return &Store{db} }
+func New(db *sqldb.DB) *Store { return &Store{db: db, floors: floors{worth: worthSparing}} }
 
 // Do implements delivery.Unit.
 func (s *Store) Do(ctx context.Context, fn func(context.Context) error) error {
@@ -70,6 +73,7 @@ func (s *Store) Insert(ctx context.Context, ds []delivery.Delivery) error {
 func (s *Store) insert(ctx context.Context, ds []delivery.Delivery) error {
 	put := s.db.Script()
 	if s.db.IsPostgres() {
+		s.floors.came(ds)
 		insertPostgres(put, ds)
 	} else {
 		insertSQLite(put, ds)

@@ -41,12 +41,42 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
+-- delivery_due_among does the same for some lanes, from a time on for each: see floors.go.
+-- +goose StatementBegin
+CREATE FUNCTION delivery_due_among(p_lanes text[], p_from timestamptz[], p_kinds text[], p_at timestamptz, p_most integer)
+RETURNS TABLE (waiting text, noted boolean)
+LANGUAGE plpgsql SET enable_sort = off SET enable_bitmapscan = off SET enable_seqscan = off SET enable_hashjoin = off
+SET enable_mergejoin = off SET enable_material = off SET jit = off AS $$
+BEGIN
+	RETURN QUERY
+	SELECT w.lane, s.lane IS NOT NULL FROM unnest(p_lanes, p_from) AS w (lane, since) LEFT JOIN delivery_destinations AS s ON s.lane = w.lane
+	WHERE s.disabled_at IS NULL AND (s.held_until IS NULL OR s.held_until <= p_at) AND (
+		SELECT q.id FROM delivery_queue AS q WHERE q.lane = w.lane AND q.next_attempt_at >= w.since AND q.next_attempt_at <= p_at
+			AND q.kind = ANY (p_kinds) AND (q.leased_until IS NULL OR q.leased_until <= p_at)
+		ORDER BY q.next_attempt_at LIMIT 1
+	) IS NOT NULL LIMIT p_most;
+END $$;
+-- +goose StatementEnd
+
+-- delivery_first returns when the first place of each lane is due, from a time on.
+-- +goose StatementBegin
+CREATE FUNCTION delivery_first(p_lanes text[], p_from timestamptz[]) RETURNS TABLE (lane text, first timestamptz)
+LANGUAGE plpgsql SET enable_sort = off SET enable_bitmapscan = off SET enable_seqscan = off SET jit = off AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+	SELECT w.lane, q.next_attempt_at FROM unnest(p_lanes, p_from) AS w (lane, since) CROSS JOIN LATERAL (
+		SELECT q.next_attempt_at FROM delivery_queue AS q WHERE q.lane = w.lane AND q.next_attempt_at >= w.since ORDER BY q.next_attempt_at LIMIT 1
+	) AS q;
+END $$;
+-- +goose StatementEnd
+
 -- delivery_claim leases the first deliveries of each lane that are due; a row that another claim is just taking is passed
 -- over. Of an ordered kind it takes only what no earlier one of the same order key holds up, among the first p_window of
 -- the lane. A claim that a power cut forgets is a lease that nobody holds, which costs what any crash costs, so the
 -- transaction does not wait for the disk.
 -- +goose StatementBegin
-CREATE FUNCTION delivery_claim(p_lanes text[], p_most integer[], p_kinds text[], p_ordered text[], p_window integer,
+CREATE FUNCTION delivery_claim(p_lanes text[], p_most integer[], p_from timestamptz[], p_kinds text[], p_ordered text[], p_window integer,
 	p_at timestamptz, p_until timestamptz, p_token text)
 RETURNS TABLE (id text, tenant text, kind text, destination text, dedupe_key text, subject text, event_id text, order_key text, payload text,
 	state text, attempts integer, max_attempts integer, last_error text, created_at timestamptz, finished_at timestamptz, resend_of text,
@@ -59,16 +89,16 @@ DECLARE
 BEGIN
 	PERFORM set_config('synchronous_commit', 'off', true);
 	IF p_ordered = '{}' THEN
-		SELECT array_agg(p.ctid) INTO picked FROM unnest(p_lanes, p_most) AS room (lane, most) CROSS JOIN LATERAL (
-			SELECT q.ctid FROM delivery_queue AS q WHERE q.lane = room.lane AND q.next_attempt_at <= p_at AND q.kind = ANY (p_kinds)
+		SELECT array_agg(p.ctid) INTO picked FROM unnest(p_lanes, p_most, p_from) AS room (lane, most, since) CROSS JOIN LATERAL (
+			SELECT q.ctid FROM delivery_queue AS q WHERE q.lane = room.lane AND q.next_attempt_at >= room.since AND q.next_attempt_at <= p_at AND q.kind = ANY (p_kinds)
 				AND (q.leased_until IS NULL OR q.leased_until <= p_at)
 			ORDER BY q.next_attempt_at, q.seq LIMIT room.most FOR UPDATE SKIP LOCKED
 		) AS p;
 	ELSE
-		SELECT array_agg(p.ctid) INTO picked FROM unnest(p_lanes, p_most) AS room (lane, most) CROSS JOIN LATERAL (
+		SELECT array_agg(p.ctid) INTO picked FROM unnest(p_lanes, p_most, p_from) AS room (lane, most, since) CROSS JOIN LATERAL (
 			SELECT w.ctid FROM (
 				SELECT q.ctid, q.seq, q.lane, q.kind, q.order_key, q.next_attempt_at FROM delivery_queue AS q
-				WHERE q.lane = room.lane AND q.next_attempt_at <= p_at AND q.kind = ANY (p_kinds)
+				WHERE q.lane = room.lane AND q.next_attempt_at >= room.since AND q.next_attempt_at <= p_at AND q.kind = ANY (p_kinds)
 					AND (q.leased_until IS NULL OR q.leased_until <= p_at)
 				ORDER BY q.next_attempt_at, q.seq LIMIT p_window
 			) AS w WHERE w.order_key = '' OR w.kind <> ALL (p_ordered) OR w.seq = (
@@ -153,6 +183,8 @@ END $$;
 DROP FUNCTION delivery_finish;
 DROP FUNCTION delivery_insert;
 DROP FUNCTION delivery_claim;
+DROP FUNCTION delivery_first;
+DROP FUNCTION delivery_due_among;
 DROP FUNCTION delivery_due;
 ALTER TABLE delivery_destinations
 	ALTER COLUMN lane TYPE text COLLATE "default", ALTER COLUMN tenant TYPE text COLLATE "default", ALTER COLUMN destination TYPE text COLLATE "default";
