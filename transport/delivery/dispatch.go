@@ -68,7 +68,6 @@ const (
 	writers = 2                     // one waits for the disk while the other gathers its batch
 	linger  = 15 * time.Millisecond // how long a result waits for others to be written with
 	rest    = 8 * time.Millisecond  // longest pause between claims when there is much to do but no backlog
-	briefly = 2 * time.Millisecond  // the same when there was no room for what is due
 )
 
 func (e *Engine) newDispatch(once bool) *dispatch {
@@ -235,7 +234,7 @@ func (d *dispatch) choose(ctx context.Context, f found) error {
 	if len(rooms) == 0 {
 		d.looking = false
 		d.stopping = d.stopping || d.once
-		d.breathe(briefly)
+		d.breathe()
 		return nil
 	}
 	go func() { d.taken <- d.e.claim(ctx, f, rooms, noted) }()
@@ -271,16 +270,16 @@ func (d *dispatch) accept(ctx context.Context, t taken) error {
 		d.later.Reset(max(t.again.Sub(t.now), time.Millisecond))
 	}
 	if n < d.e.cfg.Batch/4 {
-		d.breathe(rest)
+		d.breathe()
 	}
 	return nil
 }
 
 // breathe lets a few come together when there is much to do and no backlog, so that claims do not eat the machine.
-func (d *dispatch) breathe(most time.Duration) {
+func (d *dispatch) breathe() {
 	if d.inHand > 0 {
 		d.pausing = true
-		d.pause.Reset(min(most, time.Duration(d.inHand)*100*time.Microsecond))
+		d.pause.Reset(min(rest, time.Duration(d.inHand)*100*time.Microsecond))
 	}
 }
 

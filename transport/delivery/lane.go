@@ -134,7 +134,9 @@ func (d *dispatch) sent(r result) {
 		d.makeReady(first)
 	}
 	d.makeReady(l)
-	d.look = d.look || l.more && d.room(l) > 0
+	if l.more && d.room(l) > 0 {
+		d.look, d.pausing = true, false // there is enough to do that a claim is worth while
+	}
 	d.unsaved <- r
 }
 

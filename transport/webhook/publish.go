@@ -115,10 +115,14 @@ func (s *Service) body(ctx context.Context, sub Subscription, ev transport.Event
 
 // job is the delivery of an event to a subscription. Its key makes a second one impossible.
 func (s *Service) job(sub Subscription, ev transport.Event, body json.RawMessage) delivery.Job {
-	return delivery.Job{
+	job := delivery.Job{
 		Tenant: ev.Tenant, Kind: s.cfg.Kind, Destination: sub.ID, Key: sub.ID + "/" + ev.ID, Subject: ev.Subject, EventID: ev.ID,
-		OrderKey: ev.Subject, Payload: body, Trace: ev.Trace,
+		Payload: body, Trace: ev.Trace,
 	}
+	if s.cfg.Ordered { // otherwise it would only be one index more to write
+		job.OrderKey = ev.Subject
+	}
+	return job
 }
 
 // TestEvent is the type of what Ping sends.
