@@ -130,12 +130,13 @@ func TestEntraOff(t *testing.T) {
 		}
 		return ""
 	}
+	keys := secret.NewString("k1:" + secret.NewKey().Reveal())
 	t.Run("on", func(t *testing.T) {
-		r := start(t, server.Config{Database: database, Entra: entraOf(fake)})
+		r := start(t, server.Config{Database: database, SecretKeys: keys, Entra: entraOf(fake)})
 		await(t, t.Context(), func() bool { return status(t, r) == "active" })
 	})
 	t.Run("off", func(t *testing.T) {
-		r := start(t, server.Config{Database: database})
+		r := start(t, server.Config{Database: database, SecretKeys: keys})
 		if now := status(t, r); now != "disabled" {
 			t.Errorf("it is %s", now)
 		}

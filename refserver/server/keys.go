@@ -16,6 +16,7 @@ import (
 
 	"github.com/renkei-go/renkei/foundation/audit"
 	"github.com/renkei-go/renkei/foundation/fault"
+	"github.com/renkei-go/renkei/foundation/identity"
 	"github.com/renkei-go/renkei/foundation/secret"
 )
 
@@ -57,6 +58,51 @@ func keysOf(cfg Config) (keyRing, error) {
 	return ring, nil
 }
 
+// errOtherKeys is returned at the start, before anything is sealed that others cannot read.
+var errOtherKeys = fault.New(fault.Conflict, "other_secret_keys",
+	"the database was sealed with other secret keys of the same names; give every server the same RENKEI_SECRET_KEYS, or the secret.keys of the first one")
+
+// keysFit looks at the end of the audit trail, which every server seals, and returns errOtherKeys when nothing there is
+// sealed with the keys that it says. One entry that was tampered with is for audit verify to tell.
+func (p *parts) keysFit(ctx context.Context, tenant identity.TenantID, log *slog.Logger) error {
+	last, err := p.audit.Last(ctx, tenant)
+	if err != nil || last.Seq == 0 {
+		return err
+	}
+	report, err := audit.Verify(ctx, tail{p.audit, last.Seq - 20}, tenant, p.keys.audit, nil)
+	if err != nil {
+		return err
+	}
+	var edited, unknown int64
+	for _, problem := range report.Problems {
+		switch problem.Kind {
+		case audit.Edited:
+			edited++
+		case audit.UnknownKey:
+			unknown++
+		default:
+		}
+	}
+	if edited > 0 && edited+unknown >= report.Sealed {
+		return errOtherKeys
+	}
+	if unknown > 0 && unknown == report.Sealed {
+		log.WarnContext(ctx, "the audit trail was last sealed with a key that this server does not have; what else that key sealed cannot be read")
+	}
+	return nil
+}
+
+// tail is the end of a trail.
+type tail struct {
+	audit.SealStore
+	after int64
+}
+
+// Sealed implements audit.SealStore.
+func (t tail) Sealed(ctx context.Context, tenant identity.TenantID, after int64, limit int) ([]audit.Sealed, error) {
+	return t.SealStore.Sealed(ctx, tenant, max(after, t.after), limit)
+}
+
 type keyEntry struct{ id, key string }
 
 // entries takes a list that ParseKeys accepts apart, the current key first.
@@ -73,6 +119,7 @@ func entries(text string) []keyEntry {
 func (p *parts) resealers() []resealer {
 	return []resealer{
 		{"kept answers to idempotency keys", p.idempotency.Reseal},
+		{"webhook subscriptions", p.hooks.Reseal},
 	}
 }
 

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/renkei-go/renkei/foundation/fault"
 	"github.com/renkei-go/renkei/foundation/secret"
 	"github.com/renkei-go/renkei/foundation/sqldb"
 	"github.com/renkei-go/renkei/foundation/sqldb/sqldbtest"
@@ -70,6 +72,10 @@ func TestKeysRotate(t *testing.T) {
 		body := booking(nil)
 		var first answer
 		serveWhile(t, p.dir, p.database, func(r rig) {
+			hook := object{"url": "https://example.com/hook", "events": []string{"person.*"}}
+			if a := r.call(t, "admin", http.MethodPost, "/api/webhooks", hook); a.status != http.StatusCreated {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
 			first = r.call(t, "alice", http.MethodPost, "/events", body, "Idempotency-Key: once")
 			await(t, t.Context(), func() bool { // some of the chain is sealed with the first key
 				trail := r.call(t, "admin", http.MethodGet, "/audit?limit=1&action=CREATE_EVENT", nil)
@@ -78,6 +84,11 @@ func TestKeysRotate(t *testing.T) {
 		})
 		if first.status != http.StatusCreated || answersSealedWith(t, p.database, "k1") != 1 {
 			t.Fatalf("%d %s; %d answers kept", first.status, first.body, answersSealedWith(t, p.database, "k1"))
+		}
+		// With keys of its own that are called the same, another server would make the trail look tampered with.
+		_, err := server.New(t.Context(), server.Config{Listen: "127.0.0.1:0", Demo: true, DataDir: t.TempDir(), Database: p.database, LogTo: io.Discard})
+		if fault.ReasonOf(err) != "other_secret_keys" {
+			t.Fatalf("a server with other keys: %v", err)
 		}
 		keys := filepath.Join(p.dir, "secret.keys")
 		before, err := os.ReadFile(keys)
@@ -116,11 +127,16 @@ func TestKeysRotate(t *testing.T) {
 		if out := p.must(t, "audit", "verify"); !strings.Contains(out, "whole") {
 			t.Error(out)
 		}
+		newest, _, _ := strings.Cut(string(after), ",") // all but the chain can be read without the first key
+		serveWhile(t, p.dir, p.database, func(r rig) {
+			if a := r.call(t, "admin", http.MethodGet, "/api/webhooks", nil); a.status != http.StatusOK || !strings.Contains(string(a.body), "example.com/hook") {
+				t.Errorf("webhooks without the first key: %d %s", a.status, a.body)
+			}
+		}, server.Config{SecretKeys: secret.NewString(newest)})
 		if out := p.must(t, "keys", "rotate"); !strings.Contains(out, "k3 is the new current key") {
 			t.Error(out)
 		}
 		// Without the first key the chain cannot be proven, and says so.
-		newest, _, _ := strings.Cut(string(after), ",")
 		p.environ = []string{"RENKEI_SECRET_KEYS=" + newest}
 		if code, out := p.run(t, "audit", "verify"); code != 1 || !strings.Contains(out, "unknown_key") {
 			t.Errorf("%d %s", code, out)

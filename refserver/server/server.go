@@ -53,7 +53,10 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if s.parts, err = wire(ctx, s.cfg, s.log); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	if err = s.prepare(ctx, s.cfg); err == nil && s.entra == nil { // it may have been on before
+	if err = s.keysFit(ctx, s.cfg.Tenant, s.log); err == nil {
+		err = s.prepare(ctx, s.cfg)
+	}
+	if err == nil && s.entra == nil { // it may have been on before
 		err = s.staff.Disable(ctx, s.cfg.Tenant, graphsync.SystemName)
 	}
 	if err == nil {

@@ -9,6 +9,7 @@ import (
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
 
+	"github.com/renkei-go/renkei/foundation/secret"
 	"github.com/renkei-go/renkei/foundation/sqldb/sqldbtest"
 	"github.com/renkei-go/renkei/refserver/server"
 )
@@ -51,7 +52,7 @@ func TestTwoNodesAndABroker(t *testing.T) {
 	if !broker.ReadyForConnections(20 * time.Second) {
 		t.Fatal("the broker did not start")
 	}
-	cfg := server.Config{Database: sqldbtest.PostgresURL(t), Broker: broker.ClientURL()}
+	cfg := server.Config{Database: sqldbtest.PostgresURL(t), Broker: broker.ClientURL(), SecretKeys: secret.NewString("k1:" + secret.NewKey().Reveal())}
 	nodes := [2]rig{start(t, cfg), start(t, cfg)}
 	const bookings = 20
 	for i := range bookings {
