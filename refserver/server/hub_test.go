@@ -57,6 +57,17 @@ func newInbox(t *testing.T) *inbox {
 	return in
 }
 
+// tellOfPeople makes webhook number 1, which tells of people.
+func (r rig) tellOfPeople(t *testing.T) *inbox {
+	t.Helper()
+	in := newInbox(t)
+	hook := object{"url": in.url, "events": []string{"person.*"}, "secret": webhookSecret}
+	if a := r.call(t, "admin", http.MethodPost, "/api/webhooks", hook); a.status != http.StatusCreated {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	return in
+}
+
 // types are the events that came, in order of their names.
 func (in *inbox) types() []string {
 	in.mu.Lock()
@@ -305,14 +316,10 @@ func payrollCalls(d document, op operation, id string) []hostileCall {
 // TestErasedAfterSent: what a webhook has told of somebody is forgotten once they are erased, and cannot be sent again.
 func TestErasedAfterSent(t *testing.T) {
 	each := func(t *testing.T, database string) {
-		in := newInbox(t)
 		r := start(t, server.Config{AllowPrivate: "127.0.0.0/8", Database: database})
+		in := r.tellOfPeople(t)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		hook := object{"url": in.url, "events": []string{"person.*"}, "secret": webhookSecret}
-		if a := r.call(t, "admin", http.MethodPost, "/api/webhooks", hook); a.status != http.StatusCreated {
-			t.Fatalf("%d %s", a.status, a.body)
-		}
 		a := r.call(t, "hr", http.MethodPost, "/api/staff/people", object{"first_name": "Zuleika", "last_name": "Dobson"})
 		var person object
 		a.decode(t, &person)
@@ -344,14 +351,10 @@ func TestErasedAfterSent(t *testing.T) {
 // TestErasedBeforeSent: what waits for a webhook about somebody does not go out once they are erased; that they are does.
 func TestErasedBeforeSent(t *testing.T) {
 	each := func(t *testing.T, database string) {
-		in := newInbox(t)
 		r := start(t, server.Config{AllowPrivate: "127.0.0.0/8", Database: database})
+		in := r.tellOfPeople(t)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		hook := object{"url": in.url, "events": []string{"person.*"}, "secret": webhookSecret}
-		if a := r.call(t, "admin", http.MethodPost, "/api/webhooks", hook); a.status != http.StatusCreated {
-			t.Fatalf("%d %s", a.status, a.body)
-		}
 		r.call(t, "admin", http.MethodPost, "/api/webhooks/1/pause", object{})
 		a := r.call(t, "hr", http.MethodPost, "/api/staff/people", object{"first_name": "Zuleika", "last_name": "Dobson"})
 		var person object
