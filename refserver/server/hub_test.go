@@ -111,7 +111,7 @@ func TestSeed001(t *testing.T) {
     "person.updated",
     "person.deactivated"
   ],
-  "secret": webhookSecret
+  "secret": "`+webhookSecret+`"
 }`, http.StatusOK, `"success":true`, `"message":"Webhook subscription created"`, `"webhook_id":1`)
 	const hire = `{
   "source_system": "recruitment-system-v1",
