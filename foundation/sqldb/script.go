@@ -71,13 +71,7 @@ func (db *DB) Run(ctx context.Context, c *Script) (int64, error) {
 		return 0, c.err
 	}
 	u := unitIn(ctx)
-	var run plain = db.writer.DB
-	calls := c.calls
-	if u != nil {
-		run = u.tx.Tx
-		calls = append(u.take(), calls...)
-	}
-	res, err := db.exec(ctx, run, calls)
+	res, err := db.exec(ctx, db.plainIn(u), append(u.take(), c.calls...))
 	if err != nil {
 		return 0, Fault(err)
 	}
@@ -157,7 +151,7 @@ func (u *unit) flush(ctx context.Context) {
 	if len(u.queued) == 0 {
 		return
 	}
-	if _, err := u.db.exec(ctx, u.tx.Tx, u.take()); err != nil {
+	if _, err := u.db.exec(ctx, u.db.plainIn(u), u.take()); err != nil {
 		u.broken = Fault(err)
 	}
 }

@@ -71,13 +71,26 @@ func (db *DB) spell(st *Statement, args []any) (text string, rest []any) {
 	return st.text, rest
 }
 
-// plain is IDB without bun, which would write the arguments into the text.
+// plain is IDB for statements that were spelt.
 func (db *DB) plain(ctx context.Context) plain {
-	if u := unitIn(ctx); u != nil {
+	u := unitIn(ctx)
+	if u != nil {
 		u.flush(ctx)
-		return u.tx.Tx
 	}
-	return db.writer.DB
+	return db.plainIn(u)
+}
+
+// plainIn goes round bun, which would write the arguments into the text. An embedder's database may have hooks in bun.
+func (db *DB) plainIn(u *unit) plain {
+	switch {
+	case u != nil && db.prepares:
+		return u.tx.Tx
+	case u != nil:
+		return u.tx
+	case db.prepares:
+		return db.writer.DB
+	}
+	return db.writer
 }
 
 type plain interface {
