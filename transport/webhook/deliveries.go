@@ -41,7 +41,7 @@ func (s *Service) Deliveries(ctx context.Context, by identity.Principal, id stri
 }
 
 // Resend sends a finished delivery of the subscription again as a new one under the same webhook-id, and returns that.
-// The same key returns the same one again. It returns delivery.ErrUnknown or delivery.ErrNotFinal.
+// The same key returns the same one again. It returns delivery.ErrUnknown, delivery.ErrNotFinal or delivery.ErrForgotten.
 func (s *Service) Resend(ctx context.Context, by identity.Principal, id, deliveryID, key string) (delivery.Delivery, error) {
 	d, err := s.cfg.Deliveries.Get(ctx, by.Tenant, deliveryID)
 	if err != nil {
